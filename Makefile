@@ -1,0 +1,63 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Holds in the isolated environments too in which pip builds.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install demo check test constraints clean
+
+help:
+	@echo "make install      the command alatau in $(BIN)"
+	@echo "make demo         replay the Ridgecrest earthquake of 2019; results in out/"
+	@echo "make check        lint, types, import layers"
+	@echo "make test         everything that CI runs"
+	@echo "make constraints  pin the newest versions of all dependencies"
+	@echo "make clean        take away what was built, but not $(VENV) and out/"
+
+install: $(VENV)/installed
+
+demo: install
+	$(BIN)/alatau replay benchmarks/events/ridgecrest-2019-near --out out
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -m kernel
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/installed
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Alatau needs Python 3.11 or newer: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update --quiet && apt-get install --quiet --yes python3-venv; \
+		else \
+			echo "Install the package python3-venv first: sudo apt-get install python3-venv" >&2; exit 1; \
+		fi; \
+	fi
+	$(PYTHON) -m venv $(VENV)
+
+constraints:
+	rm -rf build/constraints
+	$(PYTHON) -m venv build/constraints
+	PIP_CONSTRAINT= build/constraints/bin/pip install --quiet '.[dev]' 'setuptools>=77'
+	build/constraints/bin/pip freeze --all --exclude pip --exclude alatau > constraints.txt
+	rm -rf build/constraints
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The world to samples: miniSEED, station metadata, archives, data quality."""

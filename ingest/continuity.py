@@ -1,0 +1,172 @@
+"""The contract per channel: which samples of a record are used, and what is done with the rest.
+
+In order: used. Exact repeat: dropped. Overlap: the new tail is used. Gap or change of rate:
+used, and filters start again. Late beyond the horizon, out of order: dropped. A clock in the
+future: dropped, and the channel is faulty until it has been right for a while. All is
+counted; nothing is filled in.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from ingest.settings import ContinuitySettings
+
+__all__ = [
+    "FUTURE",
+    "LATE",
+    "OLD",
+    "OVERLAP",
+    "REPEAT",
+    "RESTART",
+    "USED",
+    "VERDICTS",
+    "Continuity",
+]
+
+USED, RESTART, OVERLAP, REPEAT, OLD, LATE, FUTURE = range(7)
+VERDICTS = ("used", "restart", "overlap", "repeat", "out of order", "late", "future")
+"""Names of the verdicts, in the order of their numbers."""
+
+RATE_TOLERANCE = 0.02  # a device's measured rate wanders by under 1 %; a new rate is a new setup
+
+_Ints = npt.NDArray[np.int64]
+_Floats = npt.NDArray[np.float64]
+
+
+@njit(cache=True, nogil=True)
+def _assess(
+    channel: _Ints,
+    start_ns: _Ints,
+    count: _Ints,
+    rate: _Floats,
+    arrival_ns: _Ints,
+    limits: tuple[float, float, float, float],
+    next_ns: _Ints,
+    last_start_ns: _Ints,
+    last_count: _Ints,
+    last_rate: _Floats,
+    wrong_until_ns: _Ints,
+    tallies: _Ints,
+    verdict: _Ints,
+    skip: _Ints,
+) -> None:
+    """Judge records in order; the state arrays are by channel, `tallies` by channel and verdict."""
+    tear, horizon_ns, future_ns, agree_ns = limits
+    for i in range(channel.size):
+        c = channel[i]
+        step = 1e9 / rate[i]
+        end = start_ns[i] + np.int64(count[i] * step)
+        skip[i] = 0
+        if end - arrival_ns[i] > future_ns:
+            verdict[i] = FUTURE
+            wrong_until_ns[c] = arrival_ns[i] + agree_ns
+        elif arrival_ns[i] - end > horizon_ns:
+            verdict[i] = LATE
+        elif (
+            next_ns[c] == 0
+            or abs(rate[i] - last_rate[c]) > RATE_TOLERANCE * rate[i]
+            or start_ns[i] - next_ns[c] > tear * step
+        ):
+            verdict[i] = RESTART
+        elif start_ns[i] - next_ns[c] >= -tear * step:
+            verdict[i] = USED
+        elif end - next_ns[c] > tear * step:
+            verdict[i] = OVERLAP
+            skip[i] = min(count[i], np.int64(np.rint((next_ns[c] - start_ns[i]) / step)))
+        elif start_ns[i] == last_start_ns[c] and count[i] == last_count[c]:
+            verdict[i] = REPEAT
+        else:
+            verdict[i] = OLD
+        tallies[c, verdict[i]] += 1
+        if verdict[i] <= OVERLAP:
+            next_ns[c] = end
+            last_start_ns[c] = start_ns[i]
+            last_count[c] = count[i]
+            last_rate[c] = rate[i]
+
+
+class Continuity:
+    """The contract over a growing set of channels.
+
+    Parameters
+    ----------
+    settings
+        Tolerances.
+
+    Attributes
+    ----------
+    tallies : int64[channels, verdicts]
+        Records by verdict since the start.
+    """
+
+    def __init__(self, settings: ContinuitySettings) -> None:
+        self._limits = (
+            settings.tear_samples,
+            settings.horizon_s * 1e9,
+            settings.future_s * 1e9,
+            settings.agree_s * 1e9,
+        )
+        self._next_ns = np.zeros(0, np.int64)
+        self._last_start_ns = np.zeros(0, np.int64)
+        self._last_count = np.zeros(0, np.int64)
+        self._last_rate = np.zeros(0)
+        self._wrong_until_ns = np.zeros(0, np.int64)
+        self.tallies = np.zeros((0, len(VERDICTS)), np.int64)
+
+    def grow(self, channels: int) -> None:
+        """Make room for channels with numbers below `channels`; new ones have seen nothing."""
+        more = channels - self._next_ns.size
+        if more <= 0:
+            return
+        zeros = np.zeros(more, np.int64)
+        self._next_ns = np.concatenate((self._next_ns, zeros))
+        self._last_start_ns = np.concatenate((self._last_start_ns, zeros))
+        self._last_count = np.concatenate((self._last_count, zeros))
+        self._last_rate = np.concatenate((self._last_rate, np.zeros(more)))
+        self._wrong_until_ns = np.concatenate((self._wrong_until_ns, zeros))
+        self.tallies = np.concatenate((self.tallies, np.zeros((more, len(VERDICTS)), np.int64)))
+
+    def assess(
+        self,
+        channel: _Ints,
+        start_ns: _Ints,
+        count: _Ints,
+        rate: _Floats,
+        arrival_ns: _Ints,
+    ) -> tuple[_Ints, _Ints]:
+        """Judge records in the order they came.
+
+        Parameters
+        ----------
+        channel, start_ns, count, rate, arrival_ns : arrays of n
+            Channel number, time of the first sample, samples, samples a second, arrival.
+
+        Returns
+        -------
+        verdict, skip : int64[n]
+            One of `VERDICTS` each, and how many samples at the front are known already.
+        """
+        verdict = np.empty(channel.size, np.int64)
+        skip = np.empty(channel.size, np.int64)
+        _assess(
+            channel,
+            start_ns,
+            count,
+            rate,
+            arrival_ns,
+            self._limits,
+            self._next_ns,
+            self._last_start_ns,
+            self._last_count,
+            self._last_rate,
+            self._wrong_until_ns,
+            self.tallies,
+            verdict,
+            skip,
+        )
+        return verdict, skip
+
+    def clock_wrong(self, channel: int, arrival_ns: int) -> bool:
+        """Say whether a channel's clock was at fault a short while before `arrival_ns`."""
+        return bool(arrival_ns < self._wrong_until_ns[channel])

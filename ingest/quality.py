@@ -1,0 +1,166 @@
+"""What the samples say of the sensor: flat, stuck, clipped."""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from ingest.settings import QualitySettings
+
+__all__ = ["CLIPPED", "FLAT", "NAMES", "STUCK", "Quality"]
+
+FLAT, STUCK, CLIPPED = range(3)
+NAMES = ("flat", "stuck", "clipped")
+"""Names of the faults, in the order of their numbers."""
+
+STUCK_MIN = 16  # samples: a shorter block may repeat by chance on a quiet, coarse digitiser
+
+_Ints = npt.NDArray[np.int64]
+_Floats = npt.NDArray[np.float64]
+_Flags = npt.NDArray[np.bool_]
+
+
+@njit(cache=True, nogil=True)
+def _inspect(
+    channel: _Ints,
+    first: _Ints,
+    count: _Ints,
+    skip: _Ints,
+    use: _Flags,
+    rate: _Floats,
+    arrival_ns: _Ints,
+    samples: _Floats,
+    limits: tuple[float, int, float, float],
+    last_value: _Floats,
+    run: _Ints,
+    low: _Floats,
+    high: _Floats,
+    block: _Ints,
+    block_count: _Ints,
+    until_ns: _Ints,
+) -> None:
+    """Look at the new samples of each record; the state arrays are by channel.
+
+    `low` and `high` are the largest excursions so far, `block` a checksum of the last record.
+    """
+    flat_s, clip_run, clip_min, recover_ns = limits
+    for i in range(channel.size):
+        if not use[i]:
+            continue
+        c = channel[i]
+        begin = first[i] + skip[i]
+        end = first[i] + count[i]
+        checksum = np.int64(0)
+        changes = 0
+        flat = False
+        clipped = False
+        for k in range(begin, end):
+            x = samples[k]
+            if x == last_value[c]:
+                run[c] += 1
+            else:
+                run[c] = 1
+                changes += 1
+            last_value[c] = x
+            low[c] = min(low[c], x)
+            high[c] = max(high[c], x)
+            if run[c] >= flat_s * rate[i]:
+                flat = True
+            elif run[c] >= clip_run and (x == low[c] or x == high[c]):
+                clipped = clipped or high[c] - low[c] > clip_min
+            checksum = checksum * np.int64(1000003) + np.int64(x * 16.0)
+        repeated = (
+            end - begin >= STUCK_MIN
+            and changes > 1
+            and checksum == block[c]
+            and end - begin == block_count[c]
+        )
+        block[c] = checksum
+        block_count[c] = end - begin
+        if flat:
+            until_ns[c, FLAT] = arrival_ns[i] + recover_ns
+        if repeated:
+            until_ns[c, STUCK] = arrival_ns[i] + recover_ns
+        if clipped and not flat:
+            until_ns[c, CLIPPED] = arrival_ns[i] + recover_ns
+
+
+class Quality:
+    """Sensor faults over a growing set of channels.
+
+    A fault is held for a while after it was last seen. Flat: one value for long. Stuck: a
+    record's samples equal the last record's. Clipped: several equal samples in a row at the
+    largest excursion of a channel that has seen large ones.
+    """
+
+    def __init__(self, settings: QualitySettings) -> None:
+        self._limits = (
+            settings.flat_s,
+            settings.clip_run,
+            settings.clip_min_counts,
+            settings.recover_s * 1e9,
+        )
+        self._last_value = np.zeros(0)
+        self._run = np.zeros(0, np.int64)
+        self._low = np.zeros(0)
+        self._high = np.zeros(0)
+        self._block = np.zeros(0, np.int64)
+        self._block_count = np.zeros(0, np.int64)
+        self._until_ns = np.zeros((0, len(NAMES)), np.int64)
+
+    def grow(self, channels: int) -> None:
+        """Make room for channels with numbers below `channels`."""
+        more = channels - self._run.size
+        if more <= 0:
+            return
+        nothing = np.zeros(more, np.int64)
+        self._last_value = np.concatenate((self._last_value, np.full(more, np.nan)))
+        self._run = np.concatenate((self._run, nothing))
+        self._low = np.concatenate((self._low, np.full(more, np.inf)))
+        self._high = np.concatenate((self._high, np.full(more, -np.inf)))
+        self._block = np.concatenate((self._block, nothing))
+        self._block_count = np.concatenate((self._block_count, nothing))
+        self._until_ns = np.concatenate((self._until_ns, np.zeros((more, len(NAMES)), np.int64)))
+
+    def inspect(
+        self,
+        channel: _Ints,
+        first: _Ints,
+        count: _Ints,
+        skip: _Ints,
+        use: _Flags,
+        rate: _Floats,
+        arrival_ns: _Ints,
+        samples: _Floats,
+    ) -> None:
+        """Look at the new samples of the records that are used, in the order they came.
+
+        Parameters
+        ----------
+        channel, first, count, skip, use, rate, arrival_ns : arrays of n
+            As in `ingest.miniseed.Samples` and `ingest.continuity.Continuity.assess`.
+        samples : float64[m]
+            The samples of all records.
+        """
+        _inspect(
+            channel,
+            first,
+            count,
+            skip,
+            use,
+            rate,
+            arrival_ns,
+            samples,
+            self._limits,
+            self._last_value,
+            self._run,
+            self._low,
+            self._high,
+            self._block,
+            self._block_count,
+            self._until_ns,
+        )
+
+    def faults(self, channel: int, arrival_ns: int) -> tuple[str, ...]:
+        """Name the faults that a channel has at an arrival time."""
+        until = self._until_ns[channel]
+        return tuple(name for i, name in enumerate(NAMES) if arrival_ns < until[i])

@@ -1,0 +1,1 @@
+"""The researcher's room: replays of recordings, their scores and pictures."""

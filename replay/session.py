@@ -1,0 +1,177 @@
+"""Plays a recording through the pipeline and collects all that was said.
+
+The recording's packets are appended to `waveforms` in order of arrival, on a log in the
+process, and every stage runs until nothing is left to do. Only the pacing and the measured
+duration know the wall clock; nothing that is decided does.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from detect import detections, events
+from detect.detections import Pick
+from detect.events import Earthquake
+from dispatch import cap
+from dispatch.messages import Message
+from ingest.sources.archive import Packet, Recording
+from stream import rejects
+from stream.memory import MemoryLog
+from stream.operator import Stage
+from stream.records import Output, Record
+from stream.rejects import Reject
+from stream.runner import StageRunner
+from stream.topics import ALERTS, DETECTIONS, EVENTS, REJECTS, WAVEFORMS
+
+__all__ = ["Alert", "Heard", "Outcome", "replay", "station_hours"]
+
+SLICE_PACKETS = 500  # at full speed: large enough for the kernels, small enough for progress
+SLICE_S = 0.1  # when paced: wall seconds between two looks at the clock
+
+
+class Heard(Struct, frozen=True):
+    """A pick and when it was known (ms since 1970 UTC)."""
+
+    pick: Pick
+    known_ms: int
+
+
+class Alert(Struct, frozen=True):
+    """A CAP message as sent, as read back, and when (ms since 1970 UTC)."""
+
+    message: Message
+    value: bytes
+    known_ms: int
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """All that a replay said.
+
+    Attributes
+    ----------
+    folder
+        Name of the recording.
+    picks, events, alerts, rejects
+        In the order of the log. Each event stands there once for each revision. What the
+        archive source could not read comes first among the rejects.
+    wall_s, data_s
+        How long the replay took, and from the first arrival to the last.
+    station_hours
+        Length of the data, summed over stations.
+    """
+
+    folder: str
+    picks: tuple[Heard, ...]
+    events: tuple[Earthquake, ...]
+    alerts: tuple[Alert, ...]
+    rejects: tuple[Reject, ...]
+    wall_s: float
+    data_s: float
+    station_hours: float
+
+
+async def replay(
+    recording: Recording,
+    stages: Sequence[Stage],
+    *,
+    speed: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    partitions: Mapping[str, int] | None = None,
+) -> Outcome:
+    """Play a recording through the stages.
+
+    Parameters
+    ----------
+    recording
+        What is played.
+    stages
+        The pipeline, each stage after those that it reads from.
+    speed
+        Times real time; None is as fast as the machine can.
+    progress
+        Called with the packets played and their total.
+    partitions
+        Of each topic; 1 where not given.
+
+    Returns
+    -------
+    Outcome
+        The same at every speed, but for `wall_s`.
+    """
+    began = time.perf_counter()
+    log = MemoryLog(partitions)
+    runners = [StageRunner(log, stage) for stage in stages]
+    for runner in runners:
+        await runner.start()
+    packets = recording.packets
+    played = 0
+    for part in _slices(packets, speed):
+        if speed is not None:
+            data_s = (part[-1].arrival_ms - packets[0].arrival_ms) / 1000
+            await asyncio.sleep(began + data_s / speed - time.perf_counter())
+        await log.append([_output(p, played + i) for i, p in enumerate(part)])
+        played += len(part)
+        while any([await runner.step() for runner in runners]):
+            pass
+        if progress is not None:
+            progress(played, len(packets))
+    return await _collect(recording, log, time.perf_counter() - began)
+
+
+def _slices(packets: Sequence[Packet], speed: float | None) -> Iterator[Sequence[Packet]]:
+    """Cut the packets into what is appended at once."""
+    if speed is None:
+        for i in range(0, len(packets), SLICE_PACKETS):
+            yield packets[i : i + SLICE_PACKETS]
+        return
+    span_ms = SLICE_S * speed * 1000
+    begin = 0
+    for i, packet in enumerate(packets):
+        if packet.arrival_ms - packets[begin].arrival_ms > span_ms:
+            yield packets[begin:i]
+            begin = i
+    yield packets[begin:]
+
+
+def _output(packet: Packet, number: int) -> Output:
+    key = packet.station.encode()
+    return Output(WAVEFORMS.name, key, packet.value, number, packet.arrival_ms)
+
+
+async def _collect(recording: Recording, log: MemoryLog, wall_s: float) -> Outcome:
+    """Read back what the stages wrote."""
+    picks = []
+    for record in await _all(log, DETECTIONS.name):
+        detection = detections.decode(record.value)
+        if isinstance(detection, Pick):
+            picks.append(Heard(detection, record.timestamp))
+    unread = [Reject(source=u.source, reason=u.reason, detail=u.detail) for u in recording.unread]
+    refused = [rejects.decode(record.value) for record in await _all(log, REJECTS.name)]
+    sent = await _all(log, ALERTS.name)
+    packets = recording.packets
+    return Outcome(
+        folder=recording.folder,
+        picks=tuple(picks),
+        events=tuple(events.decode(record.value) for record in await _all(log, EVENTS.name)),
+        alerts=tuple(Alert(cap.parse(r.value), r.value, r.timestamp) for r in sent),
+        rejects=(*unread, *refused),
+        wall_s=wall_s,
+        data_s=(packets[-1].arrival_ms - packets[0].arrival_ms) / 1000,
+        station_hours=station_hours(recording),
+    )
+
+
+async def _all(log: MemoryLog, topic: str) -> list[Record]:
+    """Every record of a topic, by arrival and then by place in the log."""
+    records = []
+    for partition in range(log.partitions(topic)):
+        begin, end = await log.begin(topic, partition), await log.end(topic, partition)
+        records.extend(await log.read(topic, partition, begin, end - begin))
+    return sorted(records, key=lambda r: (r.timestamp, r.partition, r.offset))
+
+
+def station_hours(recording: Recording) -> float:
+    """Hours of data, summed over stations."""
+    return sum(p.end_us - p.start_us for p in recording.packets) / 3.6e9

@@ -1,0 +1,223 @@
+"""A replay told in the order in which things became known.
+
+Times are seconds after the first P pick of the first event: what happens at +3.0 was known
+three seconds after the ground first moved at the station that felt it first.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+from rich.console import Console
+from rich.text import Text
+
+from detect.events import Earthquake
+from replay.score import histories
+from replay.session import Alert, Heard, Outcome
+
+__all__ = ["Entry", "entries", "intensity", "names", "place", "print_timeline", "time_zero_us"]
+
+FEW_PICKS = 5  # so many picks of no event are still listed
+LISTED_PLACES = 12
+
+_ROMAN = ("-", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
+_CANCELLED = {
+    None: "cancelled",
+    "nothing": "cancelled, there was no such earthquake",
+    "same": "cancelled, it is another event's earthquake",
+    "weaker": "cancelled, it will not shake anyone as warned",
+}
+_STYLES = {
+    "pick": "dim",
+    "provisional": "cyan",
+    "confirmed": "bold cyan",
+    "cancelled": "bold green",
+    "superseded": "green",
+    "ALERT": "bold red",
+    "UPDATE": "yellow",
+    "CANCEL": "bold green",
+}
+
+
+class Entry(Struct, frozen=True):
+    """One thing that became known.
+
+    Attributes
+    ----------
+    time_us
+        When, us since 1970 UTC.
+    what
+        ``pick``, the status of an event, or ``ALERT``, ``UPDATE``, ``CANCEL``.
+    lines
+        What exactly, for people.
+    """
+
+    time_us: int
+    what: str
+    lines: tuple[str, ...]
+
+
+def names(outcome: Outcome) -> dict[str, str]:
+    """Short names of events, A, B, ... in order of first publication."""
+    ids = list(histories(outcome.events))
+    return {name: _letters(i) for i, name in enumerate(ids)}
+
+
+def _letters(number: int) -> str:
+    more, last = divmod(number, 26)
+    return (_letters(more - 1) if more else "") + chr(ord("A") + last)
+
+
+def time_zero_us(outcome: Outcome) -> int | None:
+    """First P pick that belongs to the first event; without an event, the first pick."""
+    if not outcome.events:
+        return min((h.pick.time_us for h in outcome.picks), default=None)
+    first = outcome.events[0]
+    revisions = [e for e in outcome.events if e.id == first.id]
+    onsets = [a.time_us for e in revisions for a in e.arrivals if a.phase == "P"]
+    return min(onsets, default=first.updated_us)
+
+
+def intensity(value: float) -> str:
+    """Macroseismic intensity as people read it: the degree in Roman numerals."""
+    return _ROMAN[min(max(round(value), 0), 12)]
+
+
+def place(latitude: float, longitude: float) -> str:
+    """Degrees with their hemispheres."""
+    north = "N" if latitude >= 0 else "S"
+    east = "E" if longitude >= 0 else "W"
+    return f"{abs(latitude):.2f}{north} {abs(longitude):.2f}{east}"
+
+
+def entries(outcome: Outcome) -> list[Entry]:
+    """Everything that belongs to an event, in the order in which it became known."""
+    zero = time_zero_us(outcome)
+    if zero is None:
+        return []
+    short = names(outcome)
+    used = _used_picks(outcome)
+    listed = [h for h in outcome.picks if h.pick.id in used]
+    stray = [h for h in outcome.picks if h.pick.id not in used]
+    if len(stray) <= FEW_PICKS:
+        listed += stray
+    found = [_pick_entry(heard, zero, heard.pick.id in used) for heard in listed]
+    found += [_event_entry(event, zero, short) for event in outcome.events]
+    warned: dict[str, set[int]] = {}
+    found += [_alert_entry(alert, short, warned) for alert in outcome.alerts]
+    return sorted(found, key=lambda entry: entry.time_us)
+
+
+def _used_picks(outcome: Outcome) -> set[str]:
+    return {arrival.pick_id for event in outcome.events for arrival in event.arrivals}
+
+
+def _pick_entry(heard: Heard, zero: int, used: bool) -> Entry:
+    pick = heard.pick
+    onset = (pick.time_us - zero) / 1e6
+    motion = {1: ", up", -1: ", down"}.get(pick.polarity, "")
+    alone = "" if used else ", of no event"
+    text = (
+        f"{pick.station:<9}{pick.phase} at {onset:+.2f} ±{pick.uncertainty_s:.2f} s, "
+        f"SNR {pick.snr:.3g}{motion}{alone}"
+    )
+    return Entry(heard.known_ms * 1000, "pick", (text,))
+
+
+def _event_entry(event: Earthquake, zero: int, short: dict[str, str]) -> Entry:
+    name = f"{short[event.id]}.{event.revision}"
+    if event.status == "superseded":
+        other = short.get(event.superseded_by or "", event.superseded_by)
+        return Entry(event.updated_us, event.status, (f"{name} is the same as {other}",))
+    if event.status == "cancelled":
+        return Entry(event.updated_us, event.status, (f"{name} {event.reason}",))
+    least = "≥" if event.magnitude_saturated else ""
+    size = (
+        "M not yet known"
+        if event.magnitude is None
+        else f"M {least}{event.magnitude:.1f} ±{event.magnitude_sigma or 0:.1f}"
+    )
+    where = place(event.latitude, event.longitude)
+    origin = (event.origin_time_us - zero) / 1e6
+    return Entry(
+        event.updated_us,
+        event.status,
+        (
+            f"{name} {where} ±{event.epicentre_sigma_km:.0f} km, "
+            f"{event.depth_km:.0f} ±{event.depth_sigma_km:.0f} km deep, {size}",
+            f"origin {origin:+.1f} ±{event.origin_time_sigma_s:.1f} s, "
+            f"{len(event.arrivals)} picks, {event.silent_stations} silent",
+        ),
+    )
+
+
+def _alert_entry(alert: Alert, short: dict[str, str], warned: dict[str, set[int]]) -> Entry:
+    message = alert.message
+    what = message.msg_type.upper()
+    name = f"{short.get(message.event_id, message.event_id)}.{message.revision}"
+    if message.msg_type == "Cancel":
+        why = _CANCELLED[message.cancel_reason]
+        return Entry(alert.known_ms * 1000, what, (f"{name} {message.country}: {why}",))
+    known = warned.setdefault(f"{message.event_id} {message.country}", set())
+    new = [p for p in message.places if p.geonameid not in known]
+    known.update(p.geonameid for p in new)
+    lines = [
+        f"{name} {message.country}: {message.places_affected} places, "
+        f"{message.people_affected:,} people, up to {intensity(message.max_intensity)}"
+    ]
+    strongest = sorted(new, key=lambda p: (-round(p.intensity), p.lead_s, p.name))
+    for p in strongest[:LISTED_PLACES]:
+        left = f"S wave in {p.lead_s:.0f} s" if p.lead_s > 0 else "too late, the S wave is there"
+        lines.append(f"  {p.name[:21]:<22}{intensity(p.intensity):<5}{left}")
+    if len(new) > LISTED_PLACES:
+        lines.append(f"  and {len(new) - LISTED_PLACES} more towns, later or less strong")
+    if message.msg_type == "Update" and not new:
+        lines.append("  no new towns")
+    return Entry(alert.known_ms * 1000, what, tuple(lines))
+
+
+def print_timeline(outcome: Outcome, console: Console) -> None:
+    """Write the timeline of a replay, made for 80 columns and more."""
+    zero = time_zero_us(outcome)
+    console.print(Text(outcome.folder, style="bold"))
+    if zero is None:
+        console.print("No pick and no event.")
+    else:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=zero)
+        what = "first P of the first event" if outcome.events else "first pick"
+        console.print(f"0 is the {what}, {moment:%Y-%m-%d %H:%M:%S.%f} UTC"[:-6] + " UTC")
+    for entry in entries(outcome):
+        for text in _texts(entry, zero or 0):
+            console.print(text, soft_wrap=True)
+    for line in _summary(outcome):
+        console.print(Text(line))
+
+
+def _texts(entry: Entry, zero: int) -> Iterator[Text]:
+    """Lay out the lines of an entry: time, kind, text."""
+    style = _STYLES[entry.what]
+    head = Text(f"{(entry.time_us - zero) / 1e6:>+8.2f}  ")
+    head.append(f"{entry.what:<12}", style=style)
+    for i, line in enumerate(entry.lines):
+        text = head if i == 0 else Text(" " * 22)
+        yield text.append(line, style=style)
+
+
+def _summary(outcome: Outcome) -> Iterator[str]:
+    """Say what was not listed, and the counts."""
+    used = _used_picks(outcome)
+    stray = [h.pick.station for h in outcome.picks if h.pick.id not in used]
+    if len(stray) > FEW_PICKS:
+        most = ", ".join(f"{n} {count}" for n, count in Counter(stray).most_common(3))
+        yield f"{len(stray)} picks belong to no event (most: {most})."
+    if not outcome.events:
+        yield "No event was published, no warning sent."
+    reasons = Counter(r.reason for r in outcome.rejects)
+    if reasons:
+        yield "Rejected: " + ", ".join(f"{count} {r}" for r, count in sorted(reasons.items())) + "."
+    yield (
+        f"{outcome.data_s:.0f} s of data, {outcome.station_hours:.1f} station hours, "
+        f"replayed in {outcome.wall_s:.1f} s ({outcome.data_s / outcome.wall_s:.0f} times real "
+        "time)."
+    )

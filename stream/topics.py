@@ -1,0 +1,32 @@
+"""The topics of the system: their names and what they hold."""
+
+from msgspec import Struct
+
+__all__ = [
+    "ALERTS",
+    "ALL",
+    "DETECTIONS",
+    "EVENTS",
+    "OBSERVATIONS",
+    "REJECTS",
+    "WAVEFORMS",
+    "Topic",
+]
+
+
+class Topic(Struct, frozen=True):
+    """A named log of one or more partitions; a key always falls in the same partition."""
+
+    name: str
+    key: str
+    holds: str
+
+
+WAVEFORMS = Topic("waveforms", "NET.STA", "miniSEED records exactly as received")
+OBSERVATIONS = Topic("observations", "sensor id", "JSON: sensor, time, quantity, value, unit")
+DETECTIONS = Topic("detections", "region", "JSON: Pick or Motion")
+EVENTS = Topic("events", "event id", "JSON: one version of an event")
+ALERTS = Topic("alerts", "alert id", "CAP 1.2 XML")
+REJECTS = Topic("rejects", "source", "JSON: what could not be read, and why")
+
+ALL = (WAVEFORMS, OBSERVATIONS, DETECTIONS, EVENTS, ALERTS, REJECTS)
