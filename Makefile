@@ -44,7 +44,7 @@ $(BIN)/pip:
 		{ echo "Alatau needs Python 3.11 or newer: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update --quiet && apt-get install --quiet --yes python3-venv; \
+			apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes python3-venv; \
 		else \
 			echo "Install the package python3-venv first: sudo apt-get install python3-venv" >&2; exit 1; \
 		fi; \

@@ -215,7 +215,7 @@ def advance(
                     marks[c, 2] = 0
                     if n_found < found.shape[0]:
                         n_found += _confirm(
-                            c, i, seen, window, apart, step, anchor_ns, marks,
+                            c, i, seen, window, settle, apart, step, anchor_ns, marks,
                             ring_first[c], size, band_ring, displacement_ring,
                             found[n_found], found_values[n_found],
                         )  # fmt: skip
@@ -238,6 +238,7 @@ def _confirm(
     record: int,
     seen: int,
     window: int,
+    settled: int,
     apart: int,
     step: float,
     anchor_ns: _Ints,
@@ -282,7 +283,7 @@ def _confirm(
             swing = max(swing, abs(x[j]))
 
     quiet = 0.0
-    for j in range(max(at - window, seen + 1 - size, 0), max(at - 2, 0)):
+    for j in range(max(seen + 1 - size, settled, 0), max(at - 2, 0)):
         quiet = max(quiet, abs(displacement_ring[ring_at + j % size]))
 
     found[0] = record

@@ -104,7 +104,7 @@ class LocateSettings(Settings, frozen=True):
     ] = 40.0
     provisional_stations: Annotated[
         int, Meta(description="Stations that make a provisional event.", ge=2)
-    ] = 3
+    ] = 2
     confirmed_stations: Annotated[
         int, Meta(description="Stations that confirm an event.", ge=3)
     ] = 3

@@ -29,12 +29,11 @@ _RESPONSES: dict[CancelReason | None, str] = {
     "same": "Monitor",
     "weaker": "Monitor",
 }
-_ELEMENTS = frozenset(
-    (
-        "identifier sender status msgType references onsetUs expiresUs urgency severity certainty "
-        "country places senderName web contact languages"
-    ).split()
-)
+_ELEMENTS = {
+    *("identifier", "sender", "status", "msgType", "references"),
+    *("onsetUs", "expiresUs", "urgency", "severity", "certainty", "senderName", "web", "contact"),
+    *("country", "places", "languages"),
+}
 """Fields, by their names in camel case, that stand in an element or in repeated parameters."""
 
 _PARAMETERS = tuple(
@@ -64,7 +63,10 @@ def _exact(time_us: int) -> str:
 
 
 def _microseconds(text: str) -> int:
-    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"the time {text} has no offset")
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def _add(parent: etree._Element, tag: str, text: str) -> etree._Element:
@@ -114,7 +116,7 @@ def build(message: Message) -> bytes:
         If a text holds what XML cannot, such as a control character.
     """
     words = [(language, wording.load(language)) for language in message.languages]
-    alert = etree.Element(_CAP + "alert", nsmap={None: NAMESPACE})
+    alert = etree.Element(_CAP + "alert", nsmap={None: NAMESPACE})  # type: ignore[dict-item]
     _add(alert, "identifier", message.identifier)
     _add(alert, "sender", message.sender)
     _add(alert, "sent", time_text(message.sent_us))
@@ -171,7 +173,7 @@ def _root(value: bytes) -> etree._Element:
         root = etree.fromstring(value, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise CapError(f"not XML: {error}") from error
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise CapError("a document type is not read: it can define entities")
     if root.tag != _CAP + "alert":
         raise CapError(f"the root is {root.tag!r}, not a CAP 1.2 alert")
@@ -225,5 +227,5 @@ def parse(value: bytes) -> Message:
         return msgspec.convert(fields, Message, strict=False)
     except KeyError as error:
         raise CapError(f"the parameter {error} is missing") from error
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise CapError(f"not a message of ours: {error}") from error

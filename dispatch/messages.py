@@ -120,7 +120,7 @@ class Message(Struct, frozen=True, kw_only=True, rename="camel"):
     depth_km: float
     depth_sigma_km: float
     magnitude: float
-    magnitude_sigma: float | None
+    magnitude_sigma: float | None = None
     magnitude_type: str
     magnitude_saturated: bool
     min_intensity: float

@@ -22,6 +22,9 @@ LAST_ALERT = timedelta(minutes=10)
 """Longer after an origin nobody is warned any more: S is 1000 km away in under five minutes,
 and a minute later warning is of no use."""
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes of all kinds; the last for brackets nested too deep."""
+
 _LAST_ARRIVAL_MS = 7_258_118_400_000  # the year 2200
 
 
@@ -89,14 +92,14 @@ class DispatchOperator:
         self._now_us = max(self._now_us, record.timestamp * 1000)
         try:
             event = events.decode(record.value)
-            policy.check(event)
-        except msgspec.DecodeError as error:
+            # The record's time holds whole milliseconds; the event's own moves it no further.
+            known_us = min(event.updated_us, record.timestamp * 1000 + 999)
+            self._now_us = max(self._now_us, known_us)
+            policy.check(event, self._now_us)
+        except _UNREADABLE as error:
             return [reject(record, "not an event", str(error))]
         except policy.ImpossibleEventError as error:
             return [reject(record, "impossible event", str(error))]
-        # The record's time holds whole milliseconds; the event's own cannot move it further.
-        arrival_us = min(event.updated_us, record.timestamp * 1000 + 999)
-        self._now_us = max(self._now_us, arrival_us)
         outputs: list[Output] = []
         for message in self._lifecycle.fold(event, self._now_us):
             key = f"{message.event_id}_{message.country}".encode()

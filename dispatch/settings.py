@@ -24,7 +24,7 @@ _Life = Annotated[int, Meta(ge=360, le=86_400)]
 _Count = Annotated[int, Meta(ge=1, le=500)]
 
 
-class Policy(Settings):
+class Policy(Settings, frozen=True):
     """When people are warned, and of how much.
 
     The defaults for intensity and magnitude are those that tell apart the region's reference
@@ -70,7 +70,7 @@ class Policy(Settings):
     ] = 50
 
 
-class CountryPolicy(Settings):
+class CountryPolicy(Settings, frozen=True):
     """What one country wants otherwise; what it leaves out is as in the common policy."""
 
     min_intensity: Annotated[_Intensity | None, Meta(description="As in the common policy")] = None
@@ -92,7 +92,7 @@ class CountryPolicy(Settings):
         return Policy(**{n: common[n] if v is None else v for n, v in own.items()})
 
 
-class DispatchSettings(Settings):
+class DispatchSettings(Settings, frozen=True):
     """Warnings: the sender, the formula, and the policies."""
 
     sender: Annotated[

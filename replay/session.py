@@ -14,7 +14,7 @@ from msgspec import Struct
 from detect import detections, events
 from detect.detections import Pick
 from detect.events import Earthquake
-from dispatch import cap
+from dispatch.cap import parse
 from dispatch.messages import Message
 from ingest.sources.archive import Packet, Recording
 from stream import rejects
@@ -155,7 +155,7 @@ async def _collect(recording: Recording, log: MemoryLog, wall_s: float) -> Outco
         folder=recording.folder,
         picks=tuple(picks),
         events=tuple(events.decode(record.value) for record in await _all(log, EVENTS.name)),
-        alerts=tuple(Alert(cap.parse(r.value), r.value, r.timestamp) for r in sent),
+        alerts=tuple(Alert(parse(r.value), r.value, r.timestamp) for r in sent),
         rejects=(*unread, *refused),
         wall_s=wall_s,
         data_s=(packets[-1].arrival_ms - packets[0].arrival_ms) / 1000,

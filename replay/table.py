@@ -13,11 +13,19 @@ __all__ = ["print_scores", "score_table"]
 
 def score_table(scores: Sequence[Score]) -> Table:
     """Lay out one row for each folder; seconds are after the catalogue origin."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=False)
-    table.add_column("folder", overflow="fold", max_width=18)
-    for name in ("M", "limit\n2 | 4 s", "first\ns", "conf.\ns"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("first\nM", "final\nM", "off\nkm", "false\nev|al", "picks\ntrue|fl|miss", "x"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    table.add_column("folder", overflow="fold", min_width=22)
+    for name in (
+        "M",
+        "limit\n2|4 s",
+        "first\ns",
+        "conf.\ns",
+        "M first|\nfinal",
+        "off\nkm",
+        "false\nev|al",
+        "picks t|\nf|missed",
+        "x",
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     for one in scores:
         table.add_row(*_row(one))
@@ -32,11 +40,10 @@ def _row(one: Score) -> list[str]:
     return [
         one.folder,
         "noise" if one.catalogue is None else _number(one.catalogue.magnitude),
-        "-" if noise else f"{_number(one.limit2_s)} | {_number(one.limit4_s)}",
+        "-" if noise else f"{_number(one.limit2_s)}|{_number(one.limit4_s)}",
         f"[bold]{_number(one.first_s)}[/]" if matched else missed,
         _number(one.confirmed_s),
-        _number(one.first_magnitude),
-        _number(one.final_magnitude),
+        f"{_number(one.first_magnitude)}|{_number(one.final_magnitude)}" if matched else "-",
         _number(one.location_error_final_km, 0),
         f"[bold red]{falses}[/]" if one.false_events or one.false_alerts else falses,
         f"{one.picks.true}|{one.picks.false}|{one.picks.missed}",
@@ -53,8 +60,8 @@ def print_scores(scores: Sequence[Score], console: Console) -> None:
     console.print(score_table(scores))
     notes = [
         "Seconds are after the catalogue origin. limit: the P wave of so many stations has "
-        "arrived, nothing can be known from them earlier. off: epicentre of the last revision. "
-        "x: times real time.",
+        "arrived, nothing can be known from them earlier. conf.: confirmed. off: epicentre of the "
+        "last revision. picks: true, false, missed. x: times real time.",
     ]
     if any(s.catalogue is not None and s.catalogue.depth_km is None for s in scores):
         notes.append(

@@ -103,8 +103,12 @@ def entries(outcome: Outcome) -> list[Entry]:
     if len(stray) <= FEW_PICKS:
         listed += stray
     found = [_pick_entry(heard, zero, heard.pick.id in used) for heard in listed]
-    found += [_event_entry(event, zero, short) for event in outcome.events]
-    warned: dict[str, set[int]] = {}
+    for revisions in histories(outcome.events).values():
+        before = None
+        for event in revisions:
+            found.append(_event_entry(event, zero, short, in_full=event.status != before))
+            before = event.status
+    warned: dict[str, dict[int, str]] = {}
     found += [_alert_entry(alert, short, warned) for alert in outcome.alerts]
     return sorted(found, key=lambda entry: entry.time_us)
 
@@ -125,13 +129,14 @@ def _pick_entry(heard: Heard, zero: int, used: bool) -> Entry:
     return Entry(heard.known_ms * 1000, "pick", (text,))
 
 
-def _event_entry(event: Earthquake, zero: int, short: dict[str, str]) -> Entry:
+def _event_entry(event: Earthquake, zero: int, short: dict[str, str], *, in_full: bool) -> Entry:
+    """Tell a revision in one line, and `in_full` in two."""
     name = f"{short[event.id]}.{event.revision}"
     if event.status == "superseded":
         other = short.get(event.superseded_by or "", event.superseded_by)
-        return Entry(event.updated_us, event.status, (f"{name} is the same as {other}",))
+        return Entry(event.updated_us, event.status, (f"{name:<5}is the same as {other}",))
     if event.status == "cancelled":
-        return Entry(event.updated_us, event.status, (f"{name} {event.reason}",))
+        return Entry(event.updated_us, event.status, (f"{name:<5}{event.reason}",))
     least = "≥" if event.magnitude_saturated else ""
     size = (
         "M not yet known"
@@ -140,41 +145,48 @@ def _event_entry(event: Earthquake, zero: int, short: dict[str, str]) -> Entry:
     )
     where = place(event.latitude, event.longitude)
     origin = (event.origin_time_us - zero) / 1e6
-    return Entry(
-        event.updated_us,
-        event.status,
-        (
-            f"{name} {where} ±{event.epicentre_sigma_km:.0f} km, "
-            f"{event.depth_km:.0f} ±{event.depth_sigma_km:.0f} km deep, {size}",
-            f"origin {origin:+.1f} ±{event.origin_time_sigma_s:.1f} s, "
-            f"{len(event.arrivals)} picks, {event.silent_stations} silent",
-        ),
-    )
+    lines = [
+        f"{name:<5}{where} ±{event.epicentre_sigma_km:.0f} km, "
+        f"{event.depth_km:.0f} ±{event.depth_sigma_km:.0f} km deep, {size}"
+    ]
+    if in_full:
+        silent = event.silent_stations
+        lines.append(
+            f"     origin {origin:+.1f} ±{event.origin_time_sigma_s:.1f} s from "
+            f"{_count(len(event.arrivals), 'pick')}"
+            + (f", {_count(silent, 'station')} silent" if silent else "")
+        )
+    return Entry(event.updated_us, event.status, tuple(lines))
 
 
-def _alert_entry(alert: Alert, short: dict[str, str], warned: dict[str, set[int]]) -> Entry:
+def _alert_entry(alert: Alert, short: dict[str, str], warned: dict[str, dict[int, str]]) -> Entry:
     message = alert.message
     what = message.msg_type.upper()
     name = f"{short.get(message.event_id, message.event_id)}.{message.revision}"
     if message.msg_type == "Cancel":
         why = _CANCELLED[message.cancel_reason]
-        return Entry(alert.known_ms * 1000, what, (f"{name} {message.country}: {why}",))
-    known = warned.setdefault(f"{message.event_id} {message.country}", set())
-    new = [p for p in message.places if p.geonameid not in known]
-    known.update(p.geonameid for p in new)
+        return Entry(alert.known_ms * 1000, what, (f"{name:<5}{message.country}: {why}",))
+    told = warned.setdefault(f"{message.event_id} {message.country}", {})
+    news = [p for p in message.places if intensity(p.intensity) != told.get(p.geonameid)]
     lines = [
-        f"{name} {message.country}: {message.places_affected} places, "
+        f"{name:<5}{message.country}: {_count(message.places_affected, 'place')}, "
         f"{message.people_affected:,} people, up to {intensity(message.max_intensity)}"
     ]
-    strongest = sorted(new, key=lambda p: (-round(p.intensity), p.lead_s, p.name))
+    strongest = sorted(news, key=lambda p: (-round(p.intensity), p.lead_s, p.name))
     for p in strongest[:LISTED_PLACES]:
-        left = f"S wave in {p.lead_s:.0f} s" if p.lead_s > 0 else "too late, the S wave is there"
-        lines.append(f"  {p.name[:21]:<22}{intensity(p.intensity):<5}{left}")
-    if len(new) > LISTED_PLACES:
-        lines.append(f"  and {len(new) - LISTED_PLACES} more towns, later or less strong")
-    if message.msg_type == "Update" and not new:
-        lines.append("  no new towns")
+        left = f"S wave in {p.lead_s // 1:.0f} s" if p.lead_s >= 1 else "the S wave is there"
+        before = f" (was {told[p.geonameid]})" if p.geonameid in told else ""
+        lines.append(f"     {p.name[:22]:<23}{intensity(p.intensity):<5}{left}{before}")
+    if len(news) > LISTED_PLACES:
+        lines.append(f"     and {len(news) - LISTED_PLACES} more, later or less strong")
+    if told and not news:
+        lines.append("     the same intensities as before")
+    told.update((p.geonameid, intensity(p.intensity)) for p in news)
     return Entry(alert.known_ms * 1000, what, tuple(lines))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def print_timeline(outcome: Outcome, console: Console) -> None:
@@ -186,7 +198,8 @@ def print_timeline(outcome: Outcome, console: Console) -> None:
     else:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=zero)
         what = "first P of the first event" if outcome.events else "first pick"
-        console.print(f"0 is the {what}, {moment:%Y-%m-%d %H:%M:%S.%f} UTC"[:-6] + " UTC")
+        told = moment.isoformat(" ", "milliseconds").removesuffix("+00:00")
+        console.print(f"Seconds after the {what}, {told} UTC", highlight=False)
     for entry in entries(outcome):
         for text in _texts(entry, zero or 0):
             console.print(text, soft_wrap=True)

