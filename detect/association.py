@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
-from detect.detections import Pick
+from detect.detections import Pick, StationMotion
 from detect.events import Arrival, Earthquake, Status
 from detect.geodesy import distance_azimuth
 from detect.locate import Located, Observation, Silence, locate
-from detect.magnitude import Magnitude, combine, station_magnitude
+from detect.magnitude import Amplitude, Magnitude, combine, s_velocity, station_magnitude
 from detect.network import Network, sites
 from detect.settings import DetectSettings, LocateSettings
 from detect.traveltimes import TravelTimes
@@ -18,14 +19,17 @@ __all__ = ["Candidate", "compatible", "event_id", "try_picks"]
 
 SLOWEST_KM_S = 5.0  # apparent speed of P between two stations; slower pairs are no pair
 PAIR_SLACK_S = 1.5
-DEFAULT_VISIBLE_KM = 60.0  # where the magnitude is not known yet
+MOST_TRIED = 8  # picks that begin an event; the others find it when it stands
+UNKNOWN_MAGNITUDE = 4.0  # what an event of which nothing is known would show
+LARGE_MAGNITUDE = 5.5
+P_OVER_S = 0.25
+STANDS_OUT = 5.0
+SURE_PICKS, SURE_KM = 6, 60.0  # with so many picks the source moves no further than this
 BEFORE_S = 30.0  # a station that picked this long before the origin may still be triggered
 
 
 def event_id(region: str, pick: Pick) -> str:
     """Make the id of an event from its first pick."""
-    from datetime import UTC, datetime
-
     seconds, micro = divmod(pick.time_us, 1_000_000)
     when = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%S")
     return f"{region}-{when}.{micro // 1000:03d}-{pick.station}"
@@ -40,13 +44,15 @@ def compatible(one: Pick, other: Pick, settings: LocateSettings) -> bool:
     return distance <= settings.max_spread_km and apart_s <= distance / SLOWEST_KM_S + PAIR_SLACK_S
 
 
-def visible_km(magnitude: float | None) -> float:
-    """Distance within which every healthy station should see an event.
+def should_have_seen(station: StationMotion, distance_km: float, magnitude: float | None) -> bool:
+    """Say whether the P wave of an event would have stood out at a station.
 
-    ``log10 R = 0.35 M + 0.1``: M 4 to 30 km, M 5 to 70 km, M 7 to 350 km; what small sensors
-    in towns see (docs/scores.md).
+    P is taken as a quarter of the peak velocity of S (`detect.magnitude.s_velocity`), and
+    stands out at five times what the station moved in its last second.
     """
-    return DEFAULT_VISIBLE_KM if magnitude is None else 10 ** (0.35 * magnitude + 0.1)
+    size = UNKNOWN_MAGNITUDE if magnitude is None else magnitude
+    p_velocity = P_OVER_S * 10.0 ** s_velocity(size, distance_km) / 100.0
+    return bool(p_velocity > STANDS_OUT * station.pgv > 0.0)
 
 
 class Candidate(Struct):
@@ -62,8 +68,8 @@ class Candidate(Struct):
         S picks by station.
     source
         Where and when; seconds count from `base_us`.
-    magnitude
-        From the stations that have told their displacement.
+    amplitudes, magnitude
+        What the stations say by their motion, and what that comes to.
     silent, expected
         Stations that should have seen it and have not, and that should have and did.
     created_us
@@ -78,6 +84,7 @@ class Candidate(Struct):
     source: Located
     created_us: int
     later: dict[str, Pick] = field(default_factory=dict)
+    amplitudes: dict[str, Amplitude] = field(default_factory=dict)
     magnitude: Magnitude | None = None
     silent: int = 0
     expected: int = 0
@@ -97,6 +104,17 @@ class Candidate(Struct):
     def silent_share(self) -> float:
         """Share of the stations within sight that have seen nothing."""
         return self.silent / max(1, self.silent + self.expected)
+
+    @property
+    def large(self) -> bool:
+        """Whether its rupture may last for tens of seconds: confirmed, and M 5.5 or more."""
+        said = self.said
+        return (
+            said is not None
+            and said.status == "confirmed"
+            and self.magnitude is not None
+            and self.magnitude.value >= LARGE_MAGNITUDE
+        )
 
     def distance_km(self, pick: Pick) -> float:
         """Epicentral distance of a pick's station."""
@@ -120,15 +138,23 @@ class Candidate(Struct):
         """Find the source anew from the picks and from who is silent."""
         ordered = sorted(self.picks.values(), key=lambda p: (p.time_us, p.id))
         self.base_us = ordered[0].time_us
-        self.source = _source(ordered, network, now_us, settings, tables)
+        around: tuple[float, float] | None = None
+        if len(ordered) >= SURE_PICKS and self.source.epicentre_sigma_km < SURE_KM / 3:
+            around = self.source.latitude, self.source.longitude
+        self.source = _source(ordered, network, now_us, settings, tables, around)
 
     def weigh(
-        self, network: Network, now_us: int, settings: DetectSettings, tables: TravelTimes
+        self,
+        network: Network,
+        now_us: int,
+        settings: DetectSettings,
+        tables: TravelTimes,
+        told: set[str] | None = None,
     ) -> None:
-        """Find the magnitude anew, and count who agrees."""
-        amplitudes = []
+        """Find the magnitude anew, from the stations that told something; count who agrees."""
         depth = self.source.depth_km
-        for station, pick in sorted(self.picks.items()):
+        for station in sorted(self.picks) if told is None else sorted(told & self.picks.keys()):
+            pick = self.picks[station]
             motion = network.motion(pick.id)
             if motion is None or "clipped" in network.faults(station):
                 continue
@@ -136,14 +162,15 @@ class Candidate(Struct):
             s_minus_p = tables.s(distance, depth) - tables.p(distance, depth)
             say = station_magnitude(motion, distance, s_minus_p, settings.magnitude)
             if say is not None:
-                amplitudes.append(say)
-        self.magnitude = combine(amplitudes, settings.magnitude)
+                self.amplitudes[station] = say
+        said = [self.amplitudes[station] for station in sorted(self.amplitudes)]
+        self.magnitude = combine(said, settings.magnitude)
         self._count(network, now_us, settings.locate, tables)
 
     def _count(
         self, network: Network, now_us: int, settings: LocateSettings, tables: TravelTimes
     ) -> None:
-        reach = visible_km(None if self.magnitude is None else self.magnitude.value)
+        magnitude = None if self.magnitude is None else self.magnitude.value
         source = self.source
         silent = []
         for station in network.watching(now_us, self.origin_us - int(BEFORE_S * 1e6)):
@@ -151,7 +178,8 @@ class Candidate(Struct):
                 source.latitude, source.longitude, station.latitude, station.longitude
             )
             due_s = tables.p(distance, source.depth_km) + settings.silent_after_s
-            if distance <= reach and station.data_end_us > self.origin_us + due_s * 1e6:
+            due = station.data_end_us > self.origin_us + due_s * 1e6
+            if due and should_have_seen(station, distance, magnitude):
                 silent.append((station.latitude, station.longitude))
         self.silent = sites(silent)
         self.expected = self.sites
@@ -227,7 +255,9 @@ def _source(
     now_us: int,
     settings: LocateSettings,
     tables: TravelTimes,
+    around: tuple[float, float] | None = None,
 ) -> Located:
+    """Locate picks, in order of time; near a place if one is given."""
     base_us = ordered[0].time_us
     observations = [
         Observation(
@@ -248,8 +278,10 @@ def _source(
         for s in network.watching(now_us, base_us - int(BEFORE_S * 1e6))
         if s.station not in picked
     ]
-    around = ordered[0].latitude, ordered[0].longitude
-    return locate(observations, silences, around, settings, tables)
+    if around is not None:
+        return locate(observations, silences, around, settings, tables, within_km=SURE_KM)
+    first = ordered[0].latitude, ordered[0].longitude
+    return locate(observations, silences, first, settings, tables)
 
 
 def try_picks(
@@ -274,7 +306,7 @@ def try_picks(
     (picks, source) or None
         In order of time.
     """
-    kept = sorted(picks, key=lambda p: (p.time_us, p.id))
+    kept = sorted(picks, key=lambda p: (p.time_us, p.id))[:MOST_TRIED]
     while sites((p.latitude, p.longitude) for p in kept) >= needed:
         source = _source(kept, network, now_us, settings, tables)
         worst = max(range(len(kept)), key=lambda i: abs(source.residuals_s[i]))

@@ -4,8 +4,8 @@ For each node the origin time is fitted to the picks by weighted least squares w
 that fall for outliers; the likelihood of the residuals is Student's t with 3 degrees of
 freedom, so that a wrong pick costs little and pulls little. A station that should have seen
 the P wave by now and has not lowers the probability of every node from which it would have
-been due, as a station that has seen it raises that of the nodes close by (after Satriano, Lomax and Zollo 2008, doi:10.1785/0120060159, and the use of
-not-yet-arrived stations there).
+been due, and a station that has seen it raises that of the nodes close by (after Satriano,
+Lomax and Zollo 2008, doi:10.1785/0120060159, who use not-yet-arrived stations so).
 """
 
 import math
@@ -45,9 +45,11 @@ DEPTHS_KM = (
     200.0,
 )
 MOST_SEEN = 4.0  # picks whose having been seen at all says something of the distance
-DEPTH_SCALE_KM = 25.0  # prior: most crustal earthquakes are shallow, exp(-depth / scale)
+DEPTH_MODE_KM = 10.0  # prior: depth exp(-depth / mode), most crustal earthquakes about here
 T_DEGREES = 3.0
-MOST_PICKS = 30  # the nearest in time; more change nothing but the cost
+MOST_PICKS = 30  # the first in time; more change little but the cost
+COARSE_PICKS = 12
+MOST_SILENT = 25  # the nearest ones
 
 _Floats = npt.NDArray[np.float64]
 
@@ -156,7 +158,7 @@ def _scan(
                         table, DEPTH_STEP_KM, DISTANCE_STEP_KM, distance[k], depths[d]
                     )
                 origin = _origin(residual, sigma_s, work)
-                log_p = near - depths[d] / DEPTH_SCALE_KM
+                log_p = near + math.log(depths[d]) - depths[d] / DEPTH_MODE_KM
                 for k in range(n):
                     z = (residual[k] - origin) / sigma_s[k]
                     log_p -= 0.5 * (T_DEGREES + 1.0) * math.log1p(z * z / T_DEGREES)
@@ -197,6 +199,8 @@ def locate(
     around: tuple[float, float],
     settings: LocateSettings,
     tables: TravelTimes,
+    *,
+    within_km: float | None = None,
 ) -> Located:
     """Find the most probable source.
 
@@ -207,23 +211,22 @@ def locate(
     silences
         Healthy stations without a pick.
     around
-        Latitude and longitude of the middle of the search: the first station to pick.
+        Latitude and longitude of the middle of the search: the first station to pick, or
+        where the source was found before.
     settings, tables
         Bounds of the search, and the travel times.
+    within_km
+        Search no further than this, instead of as far as the settings say.
     """
-    used = observations[:MOST_PICKS]
-    arrays = (
-        np.array([(o.latitude, o.longitude) for o in used]),
-        np.array([o.time_s for o in used]),
-        np.array([o.sigma_s for o in used]),
-        np.array([(s.latitude, s.longitude) for s in silences]).reshape(-1, 2),
-        np.array([s.until_s for s in silences]),
-        tables.p_slowness,
-    )
+    near = sorted(silences, key=lambda s: distance_azimuth(*around, s.latitude, s.longitude)[0])[
+        :MOST_SILENT
+    ]
     depths = np.array([d for d in DEPTHS_KM if d <= settings.max_depth_km])
-    wide = _search(around, settings.search_km, COARSE_KM, depths, arrays)
+    rough = _arrays(observations[:COARSE_PICKS], near, tables)
+    wide = _search(around, within_km or settings.search_km, COARSE_KM, depths, rough)
     best = wide.best()
-    fine = _search((best[0], best[1]), FINE_HALF_KM, FINE_KM, depths, arrays)
+    exact = _arrays(observations[:MOST_PICKS], near, tables)
+    fine = _search((best[0], best[1]), FINE_HALF_KM, FINE_KM, depths, exact)
     latitude, longitude, depth, origin = fine.best()
     spread = wide.spread(latitude, longitude, depth, origin)
     if spread[0] < COARSE_KM:
@@ -239,6 +242,19 @@ def locate(
         origin_sigma_s=max(spread[2], 0.1),
         residuals_s=residuals,
         weights=weights,
+    )
+
+
+def _arrays(
+    observations: Sequence[Observation], silences: Sequence[Silence], tables: TravelTimes
+) -> tuple[_Floats, _Floats, _Floats, _Floats, _Floats, npt.NDArray[np.float32]]:
+    return (
+        np.array([(o.latitude, o.longitude) for o in observations]),
+        np.array([o.time_s for o in observations]),
+        np.array([o.sigma_s for o in observations]),
+        np.array([(s.latitude, s.longitude) for s in silences]).reshape(-1, 2),
+        np.array([s.until_s for s in silences]),
+        tables.p_slowness,
     )
 
 

@@ -19,7 +19,8 @@ from stream.topics import EVENTS
 
 __all__ = ["LocateOperator"]
 
-MAGNITUDE_STEP = 0.1  # smaller changes are not worth a revision
+MAGNITUDE_STEP = 0.1  # or half of its sigma: smaller changes are not worth a revision
+FEW_PICKS = 6  # up to here every pick is worth a revision
 PLACE_STEP_KM = 5.0
 SETTLING_S = 20.0  # after its first pick an event is relocated every second, as silence grows
 MAX_MISFIT_S = 1.5  # an event whose P times fit worse is not confirmed
@@ -27,6 +28,9 @@ MAX_MISFIT_S = 1.5  # an event whose P times fit worse is not confirmed
 SAME_EVENT_KM = 60.0
 SAME_EVENT_S = 6.0
 ABSENT = float("inf")
+CODA_S = 60.0  # after P: picks of an event's own later waves
+LONG_CODA_S = 180.0  # of a large one
+ELSEWHERE_KM = 100.0  # a second event in a large one's coda begins further away than this
 
 
 class LocateOperator:
@@ -81,10 +85,10 @@ class LocateOperator:
                 yield from self._take(detection)
             return
         self._network.fold(detection, self._now_us)
-        told = {since.pick_id for s in detection.stations for since in s.since_picks}
+        told = {s.station for s in detection.stations if s.since_picks}
         for candidate in self._in_order():
-            if any(p.id in told for p in candidate.picks.values()):
-                yield from self._assess(candidate, "amplitudes")
+            if told & candidate.picks.keys():
+                yield from self._assess(candidate, "amplitudes", told)
         if self._now_us - self._tick_us >= 1_000_000:
             self._tick_us = self._now_us
             yield from self._tick()
@@ -118,11 +122,11 @@ class LocateOperator:
         for candidate in self._in_order():
             p_residual, s_residual = candidate.residuals_s(pick, self._tables)
             tolerance = candidate.tolerance_s(locate)
-            if pick.station not in candidate.picks:
-                if abs(p_residual) <= tolerance and abs(p_residual) < least:
+            if pick.station not in candidate.picks and abs(p_residual) <= tolerance:
+                if abs(p_residual) < least:
                     best, least = candidate, abs(p_residual)
-            elif abs(s_residual) <= tolerance and pick.station not in candidate.later:
-                candidate.later[pick.station] = pick
+            elif abs(s_residual) <= tolerance:
+                candidate.later.setdefault(pick.station, pick)
                 return
         if best is not None:
             best.picks[pick.station] = pick
@@ -133,24 +137,33 @@ class LocateOperator:
         self._pool[pick.id] = pick
         yield from self._begin(pick)
 
-    def _in_coda(self, pick: Pick) -> bool:
-        """Say whether a pick may be a later wave of an event that is known."""
-        for candidate in self._active.values():
+    def _in_coda(self, pick: Pick) -> list[Candidate]:
+        """Return the events of which a pick may be a later wave."""
+        found = []
+        for candidate in self._in_order():
             p_residual, s_residual = candidate.residuals_s(pick, self._tables)
             s_minus_p = p_residual - s_residual
-            if -candidate.tolerance_s(self._settings.locate) < p_residual < 3 * s_minus_p + 20.0:
-                return True
-        return False
+            lasts = max(3 * s_minus_p + 20.0, LONG_CODA_S if candidate.large else CODA_S)
+            if -candidate.tolerance_s(self._settings.locate) < p_residual < lasts:
+                found.append(candidate)
+        return found
 
     def _begin(self, pick: Pick) -> Iterator[Earthquake]:
-        """Begin an event if the free picks allow one that holds this pick."""
+        """Begin an event if the free picks allow one that holds this pick.
+
+        In the coda of another event it takes more stations; in that of a large one, whose
+        rupture goes on sending waves, it must also lie elsewhere.
+        """
         locate = self._settings.locate
         partners: dict[str, Pick] = {}
         for other in sorted(self._pool.values(), key=lambda p: (p.time_us, p.id)):
             if compatible(pick, other, locate):
                 partners.setdefault(other.station, other)
+        before = self._in_coda(pick)
         needed = locate.provisional_stations
-        if self._in_coda(pick):
+        if any(candidate.large for candidate in before):
+            needed = 2 * locate.confirmed_stations
+        elif before:
             needed = locate.confirmed_stations + 1
         picks = [pick, *partners.values()]
         if sites((p.latitude, p.longitude) for p in picks) < needed:
@@ -166,6 +179,8 @@ class LocateOperator:
             source=source,
             created_us=self._now_us,
         )
+        if any(c.large and _apart_km(c, candidate) < ELSEWHERE_KM for c in before):
+            return
         candidate.weigh(self._network, self._now_us, self._settings, self._tables)
         if candidate.silent_share > locate.max_silent_share:
             return
@@ -175,12 +190,16 @@ class LocateOperator:
         yield from self._assess(candidate, f"P at {len(used)} stations")
         yield from self._merge(candidate)
 
-    def _assess(self, candidate: Candidate, reason: str) -> Iterator[Earthquake]:
+    def _assess(
+        self, candidate: Candidate, reason: str, told: set[str] | None = None
+    ) -> Iterator[Earthquake]:
         """Weigh an event anew; publish what is worth it."""
         locate = self._settings.locate
-        candidate.weigh(self._network, self._now_us, self._settings, self._tables)
+        candidate.weigh(self._network, self._now_us, self._settings, self._tables, told)
         said = candidate.said
-        if candidate.silent_share > locate.max_silent_share:
+        stood = said is not None and said.status == "confirmed"
+        most = locate.max_silent_share_confirmed if stood else locate.max_silent_share
+        if candidate.silent_share > most:
             del self._active[candidate.id]
             if said is not None:
                 yield self._say(
@@ -190,8 +209,7 @@ class LocateOperator:
         confirmed = (
             candidate.sites >= locate.confirmed_stations and candidate.misfit_s() <= MAX_MISFIT_S
         )
-        if said is not None and said.status == "confirmed":
-            confirmed = True
+        confirmed = confirmed or stood
         status: Status = "confirmed" if confirmed else "provisional"
         if said is None or _differs(candidate, said, status):
             yield self._say(candidate, status, reason)
@@ -207,14 +225,8 @@ class LocateOperator:
         for other in self._in_order():
             if other.id == candidate.id or candidate.id not in self._active:
                 continue
-            apart_km, _ = distance_azimuth(
-                candidate.source.latitude,
-                candidate.source.longitude,
-                other.source.latitude,
-                other.source.longitude,
-            )
             apart_s = abs(candidate.origin_us - other.origin_us) * 1e-6
-            if apart_km > SAME_EVENT_KM or apart_s > SAME_EVENT_S:
+            if _apart_km(candidate, other) > SAME_EVENT_KM or apart_s > SAME_EVENT_S:
                 continue
             keep, drop = sorted(
                 (candidate, other), key=lambda c: (-len(c.picks), c.created_us, c.id)
@@ -229,15 +241,25 @@ class LocateOperator:
             yield from self._assess(keep, "two events were one")
 
 
+def _apart_km(one: Candidate, other: Candidate) -> float:
+    """Return the distance between two epicentres."""
+    a, b = one.source, other.source
+    return distance_azimuth(a.latitude, a.longitude, b.latitude, b.longitude)[0]
+
+
 def _differs(candidate: Candidate, said: Earthquake, status: Status) -> bool:
     """Say whether the present state is worth a revision."""
-    if status != said.status or len(candidate.picks) != sum(a.phase == "P" for a in said.arrivals):
+    if status != said.status:
+        return True
+    picks = sum(a.phase == "P" for a in said.arrivals)
+    if len(candidate.picks) != picks and picks < FEW_PICKS:
         return True
     magnitude = None if candidate.magnitude is None else candidate.magnitude.value
     if (magnitude is None) != (said.magnitude is None):
         return True
     if magnitude is not None and said.magnitude is not None:
-        grown = abs(magnitude - said.magnitude) >= MAGNITUDE_STEP
+        step = max(MAGNITUDE_STEP, 0.5 * (said.magnitude_sigma or 0.0))
+        grown = abs(magnitude - said.magnitude) >= step
     else:
         grown = False
     moved_km, _ = distance_azimuth(

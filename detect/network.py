@@ -10,15 +10,18 @@ from detect.geodesy import distance_azimuth
 __all__ = ["Network", "sites"]
 
 SAME_SITE_KM = 1.0  # stations closer than this feel the same truck
+MOST_SITES = 20  # nothing is decided by more
 BLIND = frozenset({"flat", "stuck", "clock", "late", "warming"})
 
 
 def sites(places: Iterable[tuple[float, float]]) -> int:
-    """Count places (latitude, longitude) that stand more than 1 km apart."""
+    """Count places (latitude, longitude) that stand more than 1 km apart; no further than 20."""
     kept: list[tuple[float, float]] = []
     for latitude, longitude in places:
         if all(distance_azimuth(latitude, longitude, *k)[0] > SAME_SITE_KM for k in kept):
             kept.append((latitude, longitude))
+            if len(kept) == MOST_SITES:
+                break
     return len(kept)
 
 

@@ -116,18 +116,22 @@ class LocateSettings(Settings, frozen=True):
         float,
         Meta(
             description="Share of the stations which should have seen the P wave and have not, "
-            "above which there is no event.",
+            "above which no event begins, and a provisional one is cancelled.",
             gt=0,
             le=1,
         ),
-    ] = 0.5
+    ] = 0.4
+    max_silent_share_confirmed: Annotated[
+        float,
+        Meta(description="The same share, above which a confirmed event is cancelled.", gt=0, le=1),
+    ] = 0.7
     silent_after_s: Annotated[
         float,
         Meta(description="A station is silent this long (s) after the P wave was due.", gt=0),
     ] = 2.0
     event_life_s: Annotated[
         float, Meta(description="An event takes picks for this long (s) after its origin.", gt=0)
-    ] = 120.0
+    ] = 200.0
     stations_healthy_s: Annotated[
         float,
         Meta(description="A station that has not reported for this long (s) says nothing.", gt=0),

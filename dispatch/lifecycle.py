@@ -5,7 +5,7 @@ no longer holds; a Cancel ends it when the event was nothing, was another one, o
 weaker. Updates and Cancels name every message of the chain that has not expired. A chain of
 which all messages have expired is dropped, and there is nothing left to cancel. After a
 Cancel as weaker the event can grow again: that is a new Alert, without references, because
-receivers refuse to update what they have cancelled. Numbers of identifiers go on.
+receivers refuse to update what they have cancelled.
 
 Revisions count once and forwards only: a repeat, or one older than the newest seen, changes
 nothing. After a revision that cancels or supersedes an event nothing is said of it again.
@@ -51,7 +51,6 @@ class _Chain(Struct):
     `told` is the last message that stands; `said` names all that stand, with their expiry.
     """
 
-    number: int = 0
     told: Message | None = None
     said: list[tuple[str, int]] = msgspec.field(default_factory=list)
 
@@ -183,7 +182,7 @@ class Lifecycle:
         before = chain.told
         highest = now.max_intensity if before is None else before.highest_told
         message = Message(
-            identifier=f"{event.id}_{country}_{chain.number}",
+            identifier=f"{event.id}_{country}_{event.revision}",
             sender=settings.sender,
             status=settings.status,
             msg_type="Alert" if before is None else "Update",
@@ -238,7 +237,7 @@ class Lifecycle:
         how_severe, how_certain = _CANCELLED[reason]
         message = msgspec.structs.replace(
             told,
-            identifier=f"{event.id}_{told.country}_{chain.number}",
+            identifier=f"{event.id}_{told.country}_{event.revision}",
             msg_type="Cancel",
             references=chain.references(),
             sent_us=now_us,
@@ -253,13 +252,11 @@ class Lifecycle:
             max_intensity=0.0,
             places=(),
         )
-        chain.number += 1
         chain.told = None
         chain.said = []
         return message
 
     @staticmethod
     def _note(chain: _Chain, message: Message) -> None:
-        chain.number += 1
         chain.told = message
         chain.said.append((cap.reference(message), message.expires_us))

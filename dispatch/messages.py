@@ -60,7 +60,8 @@ class Message(Struct, frozen=True, kw_only=True, rename="camel"):
     Attributes
     ----------
     identifier
-        ``<event>_<country>_<number>``: no event id holds an underscore, so no two are one.
+        ``<event>_<country>_<revision>``: a revision makes at most one message to a country, and
+        no event id holds an underscore, so no two are one.
     sender, status, msg_type, sender_name, web, contact, languages
         As in CAP.
     references

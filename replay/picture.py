@@ -17,7 +17,7 @@ from replay import colours
 from replay.record_section import choose_stations, draw_record_section
 from replay.score import histories
 from replay.session import Alert, Outcome
-from replay.timeline import intensity
+from replay.timeline import counted, intensity
 from replay.traces import read_traces
 from replay.warning_map import draw_map, mark_size
 
@@ -26,6 +26,8 @@ __all__ = ["draw", "main_event", "to_png"]
 BEFORE_S = 5.0
 SHORTEST_S = 20.0
 LONGEST_S = 90.0
+FEWEST_TRACES = 6
+BEYOND = 1.25  # times the distance of the farthest pick of the event
 DPI = 130
 
 
@@ -109,7 +111,7 @@ def _zero_us(outcome: Outcome, recording: Recording, revisions: Sequence[Earthqu
 
 
 def _nearest(recording: Recording, names: set[str], source: Earthquake) -> list[str]:
-    """Stations for the record section, as far as waves and warnings overlap in time."""
+    """Choose stations for the record section: as far as the event was seen, and a little more."""
     stations = recording.channels.stations
     distances = {
         name: distance_azimuth(
@@ -117,7 +119,10 @@ def _nearest(recording: Recording, names: set[str], source: Earthquake) -> list[
         )[0]
         for name in names
     }
-    return choose_stations(distances)
+    seen = [distances[a.station] for a in source.arrivals if a.station in distances]
+    nearest = sorted(distances.values())[:FEWEST_TRACES]
+    reach = max(BEYOND * max(seen, default=0.0), max(nearest, default=0.0))
+    return choose_stations({name: km for name, km in distances.items() if km <= reach})
 
 
 def _window_s(
@@ -153,7 +158,7 @@ def _headline(outcome: Outcome, alerts: Sequence[Alert], zero_us: int) -> str:
     sigma = "" if message.magnitude_sigma is None else f" ±{message.magnitude_sigma:.1f}"
     return (
         f"First warning {after:.1f} s after the first P wave: M {least}{message.magnitude:.1f}"
-        f"{sigma}, {message.places_affected} places, {message.people_affected:,} people"
+        f"{sigma}, {counted(message.places_affected, 'place')}, {message.people_affected:,} people"
     )
 
 
@@ -209,6 +214,8 @@ def _draw_right(
 
 
 def _legend(axes: Axes) -> None:
+    if not axes.get_legend_handles_labels()[0]:
+        return
     axes.legend(
         loc="upper left",
         bbox_to_anchor=(0.0, -0.07),

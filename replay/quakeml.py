@@ -29,7 +29,7 @@ _EVENT_TYPE = {
     "provisional": "earthquake",
     "confirmed": "earthquake",
     "cancelled": "not existing",
-    "superseded": "duplicate",
+    "superseded": "not existing",
 }
 ONE_SIGMA_OF_A_CIRCLE = 100 * (1 - math.exp(-0.5))  # per cent of a normal in two dimensions
 
@@ -70,12 +70,13 @@ def _event(revisions: Iterable[Earthquake], heard: dict[str, Pick], quakeml: Any
     """Make one event of all its revisions."""
     revisions = list(revisions)
     final = revisions[-1]
-    used = sorted({a.pick_id for e in revisions for a in e.arrivals} & heard.keys())
+    used = {a.pick_id for e in revisions for a in e.arrivals} & heard.keys()
+    picks = sorted((heard[name] for name in used), key=lambda pick: (pick.time_us, pick.id))
     event = quakeml.Event(
         resource_id=_id(quakeml, "event", final.id),
         event_type=_EVENT_TYPE[final.status],
         event_type_certainty="known" if final.status == "confirmed" else "suspected",
-        picks=[_pick(heard[name], quakeml) for name in used],
+        picks=[_pick(pick, quakeml) for pick in picks],
         origins=[_origin(e, quakeml) for e in revisions],
         magnitudes=[_magnitude(e, quakeml) for e in revisions if e.magnitude is not None],
         creation_info=_creation(revisions[0], quakeml),
@@ -137,7 +138,7 @@ def _origin(revision: Earthquake, quakeml: Any) -> Any:  # noqa: ANN401
         comments=[
             quakeml.Comment(
                 resource_id=_id(quakeml, "comment", *place[1:]),
-                text=revision.reason,
+                text=_comment(revision),
                 force_resource_id=False,
             )
         ],
@@ -155,6 +156,12 @@ def _origin(revision: Earthquake, quakeml: Any) -> Any:  # noqa: ANN401
             for number, arrival in enumerate(revision.arrivals)
         ],
     )
+
+
+def _comment(revision: Earthquake) -> str:
+    if revision.status == "superseded":
+        return f"{revision.reason} (superseded by {revision.superseded_by})"
+    return revision.reason
 
 
 def _magnitude(revision: Earthquake, quakeml: Any) -> Any:  # noqa: ANN401

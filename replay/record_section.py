@@ -76,7 +76,7 @@ def draw_record_section(
     _draw_warnings(axes, alerts, zero_us, window_s)
     axes.set_xlim(*window_s)
     axes.set_ylim(low, high)
-    axes.set_xlabel("seconds after the first P wave")
+    axes.set_xlabel("seconds after the first P wave" if source is not None else "seconds")
     _label_stations(axes, heights, window_s)
     if source is None:
         axes.set_yticks([])

@@ -56,7 +56,7 @@ class Report(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     folder, data_s, station_hours
-        Which recording, from the first arrival to the last, and how much of stations' data.
+        Which recording, for how long any station has data, and that summed over stations.
     events
         Every revision of every event, as it became known.
     picks, alerts

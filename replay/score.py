@@ -89,7 +89,9 @@ class Score(Struct, frozen=True, kw_only=True):
     limit2_s, limit3_s, limit4_s
         When the packets with the predicted P of so many stations have arrived: from that
         many stations nothing can be known earlier. These are the nearest stations with data,
-        unless a packet of one of them comes later than that of one further away.
+        unless a packet of one of them comes later than that of one further away. It is as
+        good as the prediction: where the ground is faster than ak135, or the catalogue's
+        origin is late, an event can be known before it.
     first_magnitude
         The first that was published; the first revision may have none yet.
     magnitude_at
@@ -105,7 +107,7 @@ class Score(Struct, frozen=True, kw_only=True):
     warnings
         The first for each place, soonest first.
     wall_s, data_s
-        How long the replay took, and how long the recording is.
+        How long the replay took, and how long any station has data.
     """
 
     folder: str

@@ -25,7 +25,7 @@ from stream.rejects import Reject
 from stream.runner import StageRunner
 from stream.topics import ALERTS, DETECTIONS, EVENTS, REJECTS, WAVEFORMS
 
-__all__ = ["Alert", "Heard", "Outcome", "replay", "station_hours"]
+__all__ = ["Alert", "Heard", "Outcome", "data_seconds", "replay", "station_hours"]
 
 SLICE_PACKETS = 500  # at full speed: large enough for the kernels, small enough for progress
 SLICE_S = 0.1  # when paced: wall seconds between two looks at the clock
@@ -57,7 +57,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
         In the order of the log. Each event stands there once for each revision. What the
         archive source could not read comes first among the rejects.
     wall_s, data_s
-        How long the replay took, and from the first arrival to the last.
+        How long the replay took, and the time in which any station has data: pauses in which
+        none has, as between the parts of a collection, do not count.
     station_hours
         Length of the data, summed over stations.
     """
@@ -150,7 +151,6 @@ async def _collect(recording: Recording, log: MemoryLog, wall_s: float) -> Outco
     unread = [Reject(source=u.source, reason=u.reason, detail=u.detail) for u in recording.unread]
     refused = [rejects.decode(record.value) for record in await _all(log, REJECTS.name)]
     sent = await _all(log, ALERTS.name)
-    packets = recording.packets
     return Outcome(
         folder=recording.folder,
         picks=tuple(picks),
@@ -158,7 +158,7 @@ async def _collect(recording: Recording, log: MemoryLog, wall_s: float) -> Outco
         alerts=tuple(Alert(parse(r.value), r.value, r.timestamp) for r in sent),
         rejects=(*unread, *refused),
         wall_s=wall_s,
-        data_s=(packets[-1].arrival_ms - packets[0].arrival_ms) / 1000,
+        data_s=data_seconds(recording),
         station_hours=station_hours(recording),
     )
 
@@ -170,6 +170,16 @@ async def _all(log: MemoryLog, topic: str) -> list[Record]:
         begin, end = await log.begin(topic, partition), await log.end(topic, partition)
         records.extend(await log.read(topic, partition, begin, end - begin))
     return sorted(records, key=lambda r: (r.timestamp, r.partition, r.offset))
+
+
+def data_seconds(recording: Recording) -> float:
+    """Seconds in which at least one station has data."""
+    covered_us = 0
+    until_us = -(2**63)
+    for packet in sorted(recording.packets, key=lambda p: p.start_us):
+        covered_us += max(0, packet.end_us - max(packet.start_us, until_us))
+        until_us = max(until_us, packet.end_us)
+    return covered_us / 1e6
 
 
 def station_hours(recording: Recording) -> float:

@@ -13,8 +13,8 @@ __all__ = ["print_scores", "score_table"]
 
 def score_table(scores: Sequence[Score]) -> Table:
     """Lay out one row for each folder; seconds are after the catalogue origin."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    table.add_column("folder", overflow="fold", min_width=22)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    table.add_column("folder", overflow="fold", min_width=18)
     for name in (
         "M",
         "limit\n2|4 s",
@@ -59,8 +59,8 @@ def print_scores(scores: Sequence[Score], console: Console) -> None:
     """Write the table and what its columns mean."""
     console.print(score_table(scores))
     notes = [
-        "Seconds are after the catalogue origin. limit: the P wave of so many stations has "
-        "arrived, nothing can be known from them earlier. conf.: confirmed. off: epicentre of the "
+        "Seconds are after the catalogue origin. limit: the P wave of so many stations should "
+        "have arrived (ak135). conf.: confirmed. off: epicentre of the "
         "last revision. picks: true, false, missed. x: times real time.",
     ]
     if any(s.catalogue is not None and s.catalogue.depth_km is None for s in scores):

@@ -16,7 +16,16 @@ from detect.events import Earthquake
 from replay.score import histories
 from replay.session import Alert, Heard, Outcome
 
-__all__ = ["Entry", "entries", "intensity", "names", "place", "print_timeline", "time_zero_us"]
+__all__ = [
+    "Entry",
+    "counted",
+    "entries",
+    "intensity",
+    "names",
+    "place",
+    "print_timeline",
+    "time_zero_us",
+]
 
 FEW_PICKS = 5  # so many picks of no event are still listed
 LISTED_PLACES = 12
@@ -134,27 +143,27 @@ def _event_entry(event: Earthquake, zero: int, short: dict[str, str], *, in_full
     name = f"{short[event.id]}.{event.revision}"
     if event.status == "superseded":
         other = short.get(event.superseded_by or "", event.superseded_by)
-        return Entry(event.updated_us, event.status, (f"{name:<5}is the same as {other}",))
+        return Entry(event.updated_us, event.status, (f"{name:<6}is the same as {other}",))
     if event.status == "cancelled":
-        return Entry(event.updated_us, event.status, (f"{name:<5}{event.reason}",))
+        return Entry(event.updated_us, event.status, (f"{name:<6}{event.reason}",))
     least = "≥" if event.magnitude_saturated else ""
     size = (
-        "M not yet known"
+        "M unknown"
         if event.magnitude is None
         else f"M {least}{event.magnitude:.1f} ±{event.magnitude_sigma or 0:.1f}"
     )
     where = place(event.latitude, event.longitude)
     origin = (event.origin_time_us - zero) / 1e6
     lines = [
-        f"{name:<5}{where} ±{event.epicentre_sigma_km:.0f} km, "
+        f"{name:<6}{where} ±{event.epicentre_sigma_km:.0f} km, "
         f"{event.depth_km:.0f} ±{event.depth_sigma_km:.0f} km deep, {size}"
     ]
     if in_full:
         silent = event.silent_stations
         lines.append(
-            f"     origin {origin:+.1f} ±{event.origin_time_sigma_s:.1f} s from "
-            f"{_count(len(event.arrivals), 'pick')}"
-            + (f", {_count(silent, 'station')} silent" if silent else "")
+            f"      origin {origin:+.1f} ±{event.origin_time_sigma_s:.1f} s from "
+            f"{counted(len(event.arrivals), 'pick')}"
+            + (f", {counted(silent, 'station')} silent" if silent else "")
         )
     return Entry(event.updated_us, event.status, tuple(lines))
 
@@ -165,27 +174,28 @@ def _alert_entry(alert: Alert, short: dict[str, str], warned: dict[str, dict[int
     name = f"{short.get(message.event_id, message.event_id)}.{message.revision}"
     if message.msg_type == "Cancel":
         why = _CANCELLED[message.cancel_reason]
-        return Entry(alert.known_ms * 1000, what, (f"{name:<5}{message.country}: {why}",))
+        return Entry(alert.known_ms * 1000, what, (f"{name:<6}{message.country}: {why}",))
     told = warned.setdefault(f"{message.event_id} {message.country}", {})
     news = [p for p in message.places if intensity(p.intensity) != told.get(p.geonameid)]
     lines = [
-        f"{name:<5}{message.country}: {_count(message.places_affected, 'place')}, "
+        f"{name:<6}{message.country}: {counted(message.places_affected, 'place')}, "
         f"{message.people_affected:,} people, up to {intensity(message.max_intensity)}"
     ]
     strongest = sorted(news, key=lambda p: (-round(p.intensity), p.lead_s, p.name))
     for p in strongest[:LISTED_PLACES]:
-        left = f"S wave in {p.lead_s // 1:.0f} s" if p.lead_s >= 1 else "the S wave is there"
+        left = f"S wave in {p.lead_s // 1:.0f} s" if p.lead_s >= 1 else "S wave has come"
         before = f" (was {told[p.geonameid]})" if p.geonameid in told else ""
-        lines.append(f"     {p.name[:22]:<23}{intensity(p.intensity):<5}{left}{before}")
+        lines.append(f"      {p.name[:20]:<21}{intensity(p.intensity):<5}{left}{before}")
     if len(news) > LISTED_PLACES:
-        lines.append(f"     and {len(news) - LISTED_PLACES} more, later or less strong")
+        lines.append(f"      and {len(news) - LISTED_PLACES} more, later or less strong")
     if told and not news:
-        lines.append("     the same intensities as before")
+        lines.append("      the same intensities as before")
     told.update((p.geonameid, intensity(p.intensity)) for p in news)
     return Entry(alert.known_ms * 1000, what, tuple(lines))
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Write a number with its noun, in the plural where there are several."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 

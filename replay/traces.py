@@ -70,7 +70,7 @@ def _trace(sent: list[bytes], table: ChannelTable) -> Trace | None:
         start_ns, count = int(samples.start_ns[i]), int(samples.count[i])
         first = int(samples.first[i])
         if after_ns is not None and abs(start_ns - after_ns) > step_ns:
-            times.append(np.array([start_ns / 1e3]))
+            times.append(np.array([after_ns / 1e3]))
             values.append(np.array([np.nan]))
         times.append((start_ns + np.arange(count) * step_ns) / 1e3)
         values.append(samples.samples[first : first + count] / chosen.gain)

@@ -25,6 +25,7 @@ __all__ = ["circle", "draw_map", "front_km", "mark_size"]
 KM_PER_DEGREE = math.radians(EARTH_RADIUS_KM)
 NAMED_TOWNS = 20
 CROWD = 40  # stations; more of them are drawn smaller
+SHOWN_KM = 100.0  # so much of the uncertainty of the epicentre is shown in any case
 LARGEST = 5  # so many may cover the marks of others with their name
 MOST_COVERED = 3
 
@@ -126,7 +127,8 @@ def _set_extent(
     """Show what was warned, the source, and the stations near it; as wide as high."""
     points = [(w.latitude, w.longitude) for w in warned]
     if source is not None:
-        points.append((source.latitude, source.longitude))
+        around = circle(source.latitude, source.longitude, min(source.epicentre_sigma_km, SHOWN_KM))
+        points.extend(zip(*around, strict=True))
     reach = 1.5
     for s in stations.values():
         near = (
@@ -237,7 +239,7 @@ def mark_size(intensity: float) -> float:
 
 def _draw_source(axes: Axes, source: Earthquake) -> None:
     latitudes, longitudes = circle(source.latitude, source.longitude, source.epicentre_sigma_km)
-    axes.fill(longitudes, latitudes, color=colours.SOURCE, alpha=0.25, linewidth=0, zorder=2)
+    axes.fill(longitudes, latitudes, color=colours.SOURCE, alpha=0.15, linewidth=0, zorder=2)
     axes.plot(longitudes, latitudes, color=colours.SOURCE, linewidth=0.8, zorder=2)
     axes.scatter(
         [source.longitude],

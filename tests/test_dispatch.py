@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_earthquakes import PLACES, WUSHI_US, StraightRays, earthquake, records
 
+from detect.geodesy import distance_azimuth
 from dispatch import cap
 from dispatch.service import DispatchOperator, country_topic
 from dispatch.settings import CountryPolicy, DispatchSettings, Policy
@@ -114,6 +115,13 @@ def test_changes_at_places_that_have_been_shaken_are_not_said():
     assert kinds([earthquake(0), late]) == ["Alert"]
 
 
+@pytest.mark.parametrize("revision", [3, 2, 0])
+def test_a_revision_that_is_not_newer_changes_nothing(revision):
+    first = earthquake(3)
+    assert kinds([first, earthquake(revision, 16.0, magnitude=8.0)]) == ["Alert"]
+    assert kinds([first, earthquake(revision, 16.0, status="cancelled")]) == ["Alert"]
+
+
 def test_an_event_that_comes_too_late_is_not_said():
     assert kinds([earthquake(0, 200.0)]) == []
 
@@ -159,6 +167,31 @@ def test_after_a_cancel_as_weaker_the_event_can_grow_again():
     assert [m.msg_type for m in messages] == ["Alert", "Cancel", "Alert"]
     assert messages[2].references == ()
     assert messages[2].identifier.endswith("_KZ_2")
+    *_, alert, update = said([*quakes, earthquake(3, 30.0, magnitude=7.8)])
+    assert update.references == (cap.reference(alert),)
+
+
+def test_only_what_has_not_expired_is_named():
+    quakes = [
+        earthquake(0, 15.0),
+        earthquake(1, 60.0, magnitude=7.8),
+        earthquake(2, 15.0 + 360.0, status="cancelled"),
+    ]
+    _, update, cancel = said(quakes, policy=Policy(expires_s=360))
+    assert cancel.references == (cap.reference(update),)
+
+
+def test_the_highest_told_stays_when_less_is_expected():
+    alert, update, cancel = said(
+        [
+            earthquake(0, 15.0, magnitude=8.0),
+            earthquake(1, 16.0, magnitude=7.0),
+            earthquake(2, 17.0, status="cancelled"),
+        ]
+    )
+    assert (alert.max_intensity, alert.highest_told) == (5.6, 5.6)
+    assert (update.max_intensity, update.highest_told) == (4.7, 5.6)
+    assert (cancel.max_intensity, cancel.highest_told) == (0.0, 5.6)
 
 
 @pytest.mark.parametrize("status", ["cancelled", "superseded"])
@@ -183,6 +216,8 @@ def test_seconds_are_promised_only_where_they_are_left():
     texts = {dict(o.headers)["country"]: headline(o.value) for o in outputs}
     assert texts[b"KZ"] == "TEST ONLY. Earthquake: moderate shaking reaches Almaty in 60 s"
     assert texts[b"CN"] == ("TEST ONLY. Earthquake: damaging shaking in Near the source has begun")
+    (chinese,) = [o.value for o in outputs if o.topic == "alerts.cn"]
+    assert b"Near the source 7.4, shaking has begun." in chinese
     delayed = operator(channel_delay_s=59.5).process(records([earthquake(0, 15.0)]))
     assert all("begun" in headline(o.value) for o in delayed)
 
@@ -242,35 +277,36 @@ def test_a_future_event_time_does_not_move_now():
 
 @st.composite
 def quakes(draw, *, least=1, most=12):
-    """Revisions of up to three events in the order of a log, as a bad locator might send them."""
-    count = draw(st.integers(least, most))
+    """Revisions of up to three events in the order of a log, as a bad locator might send them.
+
+    Numbers are left out, come late, or come again; what comes again is the same.
+    """
     now_us = WUSHI_US
-    revisions = {}
+    known = {}
     made = []
-    for _ in range(count):
+    for _ in range(draw(st.integers(least, most))):
         now_us += draw(st.sampled_from([0, 1, 300_000, 2_000_000, 40_000_000, 500_000_000]))
         name = draw(st.sampled_from(["ca.a", "ca.b", "ca.b-1"]))
-        revision = revisions.get(name, -1) + draw(st.sampled_from([1, 1, 1, 1, 2, 0, -1]))
-        revisions[name] = max(revision, revisions.get(name, -1))
+        newest = max((number for other, number in known if other == name), default=-1)
+        revision = max(newest + draw(st.sampled_from([1, 1, 1, 1, 2, 0, -1])), 0)
         status = draw(
             st.sampled_from(["confirmed"] * 6 + ["provisional", "cancelled", "superseded"])
         )
-        made.append(
-            earthquake(
-                max(revision, 0),
-                id=name,
-                status=status,
-                superseded_by="ca.z" if status == "superseded" else None,
-                updated_us=now_us,
-                origin_time_us=now_us - draw(st.integers(0, 60_000_000)),
-                magnitude=draw(st.none() | st.floats(3.5, 9.0)),
-                magnitude_sigma=draw(st.none() | st.floats(0, 1)),
-                magnitude_saturated=draw(st.booleans()),
-                latitude=draw(st.floats(40, 44)),
-                longitude=draw(st.floats(74, 80)),
-                depth_km=draw(st.floats(-5, 700)),
-            )
+        quake = earthquake(
+            revision,
+            id=name,
+            status=status,
+            superseded_by="ca.z" if status == "superseded" else None,
+            updated_us=now_us,
+            origin_time_us=now_us - draw(st.integers(0, 60_000_000)),
+            magnitude=draw(st.none() | st.floats(3.5, 9.0)),
+            magnitude_sigma=draw(st.none() | st.floats(0, 1)),
+            magnitude_saturated=draw(st.booleans()),
+            latitude=draw(st.floats(40, 44)),
+            longitude=draw(st.floats(74, 80)),
+            depth_km=draw(st.floats(-5, 700)),
         )
+        made.append(known.setdefault((name, revision), quake))
     return made
 
 
@@ -297,6 +333,11 @@ def test_no_message_breaks_a_rule(made, chosen):
         assert cap.build(message) == value
         assert message.highest_told >= message.max_intensity
         assert (message.msg_type == "Cancel") == (not message.places)
+        for place in message.places:
+            distance, _ = distance_azimuth(
+                message.latitude, message.longitude, place.latitude, place.longitude
+            )
+            assert distance <= message.radius_km
 
 
 @settings(max_examples=60, deadline=None)

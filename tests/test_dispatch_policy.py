@@ -2,10 +2,13 @@
 
 import time
 
+import numpy as np
 import pytest
 from made_earthquakes import PLACES, WUSHI_US, StraightRays, earthquake, microseconds
 
 from detect import traveltimes
+from detect.geodesy import distances_km
+from detect.shaking import intensity
 from dispatch import places, policy
 from dispatch.lifecycle import Lifecycle
 from dispatch.policy import ImpossibleEventError, Shaken
@@ -133,6 +136,16 @@ def test_shaken_finds_all_that_reach_the_level():
     assert set(found) == {"KZ", "KG", "CN"}
     near = DispatchSettings(max_distance_km=10.0)
     assert set(policy.shaken(earthquake(magnitude=9.0), PLACES, near)) == {"CN"}
+
+
+@pytest.mark.parametrize("quake", [WUSHI, TARAZ, MURGHAB, VERNY])
+def test_shaken_leaves_no_place_out(quake):
+    every = places.load()
+    found = policy.shaken(quake, every, DispatchSettings())
+    indices = sorted(place.index for group in found.values() for place in group)
+    distance = distances_km(quake.latitude, quake.longitude, every.latitude, every.longitude)
+    degrees = np.round(intensity(quake.magnitude, distance, quake.depth_km), 1)
+    assert set(indices) >= set(np.flatnonzero((degrees >= 3.5) & (distance <= 600.0)).tolist())
 
 
 def test_a_country_may_want_to_be_told_of_less():

@@ -21,7 +21,29 @@ from replay.catalogue import Catalogue
 from replay.score import Score, encode, score
 from replay.table import print_scores
 
-KEYS = ["folder", "catalogue", "matched", "first_s", "confirmed_s", "limit2_s", "limit3_s", "limit4_s", "first_magnitude", "final_magnitude", "magnitude_at", "location_error_first_km", "location_error_final_km", "origin_time_error_s", "false_events", "false_alerts", "station_hours", "picks", "warnings", "wall_s", "data_s"]
+KEYS = [
+    "folder",
+    "catalogue",
+    "matched",
+    "first_s",
+    "confirmed_s",
+    "limit2_s",
+    "limit3_s",
+    "limit4_s",
+    "first_magnitude",
+    "final_magnitude",
+    "magnitude_at",
+    "location_error_first_km",
+    "location_error_final_km",
+    "origin_time_error_s",
+    "false_events",
+    "false_alerts",
+    "station_hours",
+    "picks",
+    "warnings",
+    "wall_s",
+    "data_s",
+]
 
 
 def scored(catalogue: Catalogue | None = CATALOGUE, played=None, **said) -> Score:
@@ -187,5 +209,6 @@ def test_table_fits_80_columns():
     assert "missed" in text
     assert "noise" in text
     assert "10 km is assumed" in text
+    assert sum(line.split()[-1:] == ["45"] for line in text.splitlines()) == 4
     for value in ("11.0|12.3", "123.4", "234.5", "6.0|6.0"):
         assert value in text
