@@ -155,9 +155,7 @@ def replay(
     folders: Folders,
     config: Config = None,
     latency: Latency = None,
-    speed: Annotated[
-        str, typer.Option(help="Times real time, or `max`.", metavar="max|N")
-    ] = "max",
+    speed: Annotated[str, typer.Option(help="Times real time, or `max`.", metavar="max|N")] = "max",
     out: Annotated[
         Path | None,
         typer.Option(help="Write CAP messages, QuakeML, JSON report and picture here."),
@@ -185,7 +183,7 @@ def replay(
                         recording,
                         pipeline(configuration, recording.channels),
                         speed=pace,
-                        progress=lambda done, total: progress.update(  # noqa: B023
+                        progress=lambda done, total: progress.update(
                             task,  # noqa: B023
                             completed=done,
                             total=total,
@@ -226,9 +224,7 @@ def score(
     from replay.score_picture import save
 
     configuration = settings.load(config, Configuration)
-    tables = traveltimes.load(configuration.detect.locate.model)
-    catalogue_tables = traveltimes.load("ak135")
-    del tables
+    tables = traveltimes.load("ak135")
     scores = []
     failed = False
     with _progress() as progress:
@@ -240,9 +236,7 @@ def score(
                 outcome = asyncio.run(
                     session.replay(recording, pipeline(configuration, recording.channels))
                 )
-                scores.append(
-                    scoring.score(outcome, recording, catalogue.read(folder), catalogue_tables)
-                )
+                scores.append(scoring.score(outcome, recording, catalogue.read(folder), tables))
             except AlatauError as error:
                 complaints.print(str(error), style="red", markup=False)
                 failed = True

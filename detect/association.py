@@ -76,6 +76,8 @@ class Candidate(Struct):
         Arrival time at which it began.
     said
         The newest revision that was published.
+    stale
+        Whether picks have come in since the source was found.
     """
 
     id: str
@@ -89,6 +91,7 @@ class Candidate(Struct):
     silent: int = 0
     expected: int = 0
     said: Earthquake | None = None
+    stale: bool = False
 
     @property
     def origin_us(self) -> int:
@@ -138,6 +141,7 @@ class Candidate(Struct):
         """Find the source anew from the picks and from who is silent."""
         ordered = sorted(self.picks.values(), key=lambda p: (p.time_us, p.id))
         self.base_us = ordered[0].time_us
+        self.stale = False
         around: tuple[float, float] | None = None
         if len(ordered) >= SURE_PICKS and self.source.epicentre_sigma_km < SURE_KM / 3:
             around = self.source.latitude, self.source.longitude

@@ -144,7 +144,7 @@ def decode(value: bytes) -> Detection:
 
     Raises
     ------
-    msgspec.DecodeError
+    msgspec.DecodeError, UnicodeDecodeError, RecursionError
         If the bytes are not JSON or not of the contract.
     """
     return _decoder.decode(value)

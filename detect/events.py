@@ -104,7 +104,7 @@ def decode(value: bytes) -> Earthquake:
 
     Raises
     ------
-    msgspec.DecodeError
+    msgspec.DecodeError, UnicodeDecodeError, RecursionError
         If the bytes are not JSON or not of the contract.
     """
     return _decoder.decode(value)

@@ -22,7 +22,8 @@ __all__ = ["LocateOperator"]
 MAGNITUDE_STEP = 0.1  # or half of its sigma: smaller changes are not worth a revision
 FEW_PICKS = 6  # up to here every pick is worth a revision
 PLACE_STEP_KM = 5.0
-SETTLING_S = 20.0  # after its first pick an event is relocated every second, as silence grows
+MANY_PICKS = 12  # from here on one more pick changes little: relocated once a second
+SETTLING_S = 20.0  # after its first pick an event is asked again every second, as silence grows
 MAX_MISFIT_S = 1.5  # an event whose P times fit worse is not confirmed
 
 SAME_EVENT_KM = 60.0
@@ -62,7 +63,7 @@ class LocateOperator:
         for record in batch:
             try:
                 detection = detections.decode(record.value)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 outputs.append(reject(record, "not a detection", str(error)))
                 continue
             self._now_us = max(self._now_us, record.timestamp * 1000)
@@ -107,8 +108,9 @@ class LocateOperator:
             if age_s > locate.event_life_s:
                 del self._active[candidate.id]
                 continue
-            if (self._now_us - candidate.base_us) * 1e-6 < SETTLING_S:
-                candidate.relocate(self._network, self._now_us, locate, self._tables)
+            if (self._now_us - candidate.base_us) * 1e-6 < SETTLING_S or candidate.stale:
+                if candidate.stale or len(candidate.picks) <= FEW_PICKS:
+                    candidate.relocate(self._network, self._now_us, locate, self._tables)
                 yield from self._assess(candidate, "time passed")
             elif candidate.said is not None and candidate.said.status == "provisional":
                 del self._active[candidate.id]
@@ -130,7 +132,9 @@ class LocateOperator:
                 return
         if best is not None:
             best.picks[pick.station] = pick
-            best.relocate(self._network, self._now_us, locate, self._tables)
+            best.stale = len(best.picks) > MANY_PICKS
+            if not best.stale:
+                best.relocate(self._network, self._now_us, locate, self._tables)
             yield from self._assess(best, f"P at {pick.station}")
             yield from self._merge(best)
             return

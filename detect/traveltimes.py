@@ -115,14 +115,19 @@ def interpolate(
     column = min(int(distance / distance_step), columns - 2)
     v = depth / depth_step - row
     u = distance / distance_step - column
-    upper = (1.0 - u) * slowness_table[row, column] + u * slowness_table[row, column + 1]
-    lower = (1.0 - u) * slowness_table[row + 1, column] + u * slowness_table[row + 1, column + 1]
+    # float() keeps the arithmetic in double precision without the compiler too.
+    upper = (1.0 - u) * float(slowness_table[row, column]) + u * float(
+        slowness_table[row, column + 1]
+    )
+    lower = (1.0 - u) * float(slowness_table[row + 1, column]) + u * float(
+        slowness_table[row + 1, column + 1]
+    )
     time = ((1.0 - v) * upper + v * lower) * math.hypot(distance, depth)
     if distance_km > last_distance:
         nearer = (columns - 2) * distance_step
-        slowness = (1.0 - v) * slowness_table[row, columns - 2] + v * slowness_table[
-            row + 1, columns - 2
-        ]
+        slowness = (1.0 - v) * float(slowness_table[row, columns - 2]) + v * float(
+            slowness_table[row + 1, columns - 2]
+        )
         slope = (time - slowness * math.hypot(nearer, depth)) / distance_step
         time += slope * (distance_km - last_distance)
     return float(time)

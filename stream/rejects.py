@@ -81,7 +81,7 @@ def decode(value: bytes) -> Reject:
 
     Raises
     ------
-    msgspec.DecodeError
+    msgspec.DecodeError, UnicodeDecodeError, RecursionError
         If the bytes are not JSON or not of the contract.
     """
     return msgspec.json.decode(value, type=Reject)

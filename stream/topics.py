@@ -26,7 +26,7 @@ WAVEFORMS = Topic("waveforms", "NET.STA", "miniSEED records exactly as received"
 OBSERVATIONS = Topic("observations", "sensor id", "JSON: sensor, time, quantity, value, unit")
 DETECTIONS = Topic("detections", "region", "JSON: Pick or Motion")
 EVENTS = Topic("events", "event id", "JSON: one version of an event")
-ALERTS = Topic("alerts", "alert id", "CAP 1.2 XML")
+ALERTS = Topic("alerts", "event and country", "CAP 1.2 XML")
 REJECTS = Topic("rejects", "source", "JSON: what could not be read, and why")
 
 ALL = (WAVEFORMS, OBSERVATIONS, DETECTIONS, EVENTS, ALERTS, REJECTS)
