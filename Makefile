@@ -6,13 +6,18 @@ BIN := $(VENV)/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo check test constraints clean
+# The recordings stand beside the project; without them there is nothing to score.
+DATA ?= ../shared/data
+EARTHQUAKES := $(sort $(dir $(wildcard $(DATA)/*/event.quakeml $(DATA)/openeew-mexico/*/event.quakeml)))
+
+.PHONY: help install demo check test scores constraints clean
 
 help:
 	@echo "make install      the command alatau in $(BIN)"
 	@echo "make demo         replay the Ridgecrest earthquake of 2019; results in out/"
 	@echo "make check        lint, types, import layers"
 	@echo "make test         everything that CI runs"
+	@echo "make scores       score the recordings in $(DATA): docs/scores.md"
 	@echo "make constraints  pin the newest versions of all dependencies"
 	@echo "make clean        take away what was built, but not $(VENV) and out/"
 
@@ -50,6 +55,9 @@ $(BIN)/pip:
 		fi; \
 	fi
 	$(PYTHON) -m venv $(VENV)
+
+scores: $(VENV)/installed
+	$(BIN)/python -m benchmarks.scores $(EARTHQUAKES) $(DATA)/noise-openeew-mexico --page docs/scores.md
 
 constraints:
 	rm -rf build/constraints

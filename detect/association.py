@@ -229,7 +229,7 @@ class Candidate(Struct):
             depth_sigma_km=round(source.depth_sigma_km, 1),
             magnitude=None if magnitude is None else round(magnitude.value, 2),
             magnitude_sigma=None if magnitude is None else round(magnitude.sigma, 2),
-            magnitude_type="Mpd",
+            magnitude_type="" if magnitude is None else magnitude.kind,
             magnitude_stations=0 if magnitude is None else magnitude.stations,
             magnitude_saturated=magnitude is not None and magnitude.saturated,
             azimuthal_gap_deg=round(_gap(arrivals), 1),

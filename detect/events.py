@@ -54,7 +54,8 @@ class Earthquake(Struct, frozen=True, kw_only=True, tag_field="kind", tag="earth
         circle of equal area).
     magnitude, magnitude_sigma, magnitude_type, magnitude_stations
         None until the first second after P at one station has come in; `magnitude_type`
-        says from what: ``Mpd`` (P displacement).
+        says from what: ``Mpd`` (displacement of P), ``Mpgv`` (velocity with S), ``Mpd-pgv``
+        (some stations each); empty without a magnitude.
     magnitude_saturated
         True where the method can only say "at least".
     azimuthal_gap_deg

@@ -34,11 +34,14 @@ class Amplitude(Struct, frozen=True):
         From peak displacement; shorter windows are less certain.
     window_s
         Length of the window.
+    kind
+        From what: ``Mpd`` (displacement of P) or ``Mpgv`` (velocity with S).
     """
 
     magnitude: float
     sigma: float
     window_s: float
+    kind: str
 
 
 class Magnitude(Struct, frozen=True):
@@ -52,12 +55,15 @@ class Magnitude(Struct, frozen=True):
         How many stations it rests on.
     saturated
         True where it can only mean "at least".
+    kind
+        ``Mpd``, ``Mpgv``, or ``Mpd-pgv`` where stations of both kinds speak.
     """
 
     value: float
     sigma: float
     stations: int
     saturated: bool
+    kind: str
 
 
 def from_displacement(
@@ -98,7 +104,7 @@ def from_displacement(
     distance = max(distance_km, settings.min_distance_km)
     value = settings.a * math.log10(signal_cm) + settings.b * math.log10(distance) + settings.c
     grown = WINDOWS_S[-1] - length
-    return Amplitude(value, settings.station_sigma * (1.0 + 0.25 * grown), length)
+    return Amplitude(value, settings.station_sigma * (1.0 + 0.25 * grown), length, "Mpd")
 
 
 @njit(cache=True, nogil=True)
@@ -160,7 +166,7 @@ def from_velocity(
     if since_s <= 0.0 or motion.pgv <= 0.0 or distance_km > settings.max_distance_km:
         return None
     value = _magnitude_of(math.log10(motion.pgv * 100.0), distance_km)
-    return Amplitude(value, max(S_VELOCITY_SIGMA, settings.station_sigma), since_s)
+    return Amplitude(value, max(S_VELOCITY_SIGMA, settings.station_sigma), since_s, "Mpgv")
 
 
 def station_magnitude(
@@ -186,7 +192,7 @@ def station_magnitude(
         return s
     weights = p.sigma**-2, s.sigma**-2
     mean = (weights[0] * p.magnitude + weights[1] * s.magnitude) / sum(weights)
-    return Amplitude(mean, min(p.sigma, s.sigma), s.window_s)
+    return Amplitude(mean, min(p.sigma, s.sigma), s.window_s, "Mpgv")
 
 
 def combine(amplitudes: Sequence[Amplitude], settings: MagnitudeSettings) -> Magnitude | None:
@@ -216,4 +222,6 @@ def combine(amplitudes: Sequence[Amplitude], settings: MagnitudeSettings) -> Mag
         weight += w
     value = total / weight
     sigma = math.sqrt(settings.floor_sigma**2 + 1.0 / weight)
-    return Magnitude(value, sigma, len(amplitudes), value >= settings.saturates_at)
+    kinds = sorted({a.kind for a in amplitudes})
+    kind = kinds[0] if len(kinds) == 1 else "Mpd-pgv"
+    return Magnitude(value, sigma, len(amplitudes), value >= settings.saturates_at, kind)
