@@ -10,13 +10,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DATA ?= ../shared/data
 EARTHQUAKES := $(sort $(dir $(wildcard $(DATA)/*/event.quakeml $(DATA)/openeew-mexico/*/event.quakeml)))
 
-.PHONY: help install demo check test scores constraints clean
+.PHONY: help install demo check test fuzz scores constraints clean
 
 help:
 	@echo "make install      the command alatau in $(BIN)"
 	@echo "make demo         replay the Ridgecrest earthquake of 2019; results in out/"
 	@echo "make check        lint, types, import layers"
 	@echo "make test         everything that CI runs"
+	@echo "make fuzz         a million damaged records against libmseed, some minutes"
 	@echo "make scores       score the recordings in $(DATA): docs/scores.md"
 	@echo "make constraints  pin the newest versions of all dependencies"
 	@echo "make clean        take away what was built, but not $(VENV) and out/"
@@ -35,6 +36,9 @@ check: $(VENV)/installed-dev
 test: check
 	$(BIN)/pytest
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -m kernel
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m tests.fuzz_decode --records 1000000
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/pip install --quiet --editable .

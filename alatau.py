@@ -9,6 +9,7 @@ the process.
 """
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,19 +19,27 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from detect import traveltimes
+from detect.health import Health
 from detect.locator import LocateOperator
 from detect.picker import PickOperator
 from detect.settings import DetectSettings
 from dispatch import places
+from dispatch.outbox import Outbox
+from dispatch.rehearsal import rehearse
 from dispatch.service import DispatchOperator
 from dispatch.settings import DispatchSettings
+from dispatch.watch import Watch
+from ingest import service
 from ingest.channels import ChannelTable
 from ingest.settings import IngestSettings
 from ingest.sources import archive
 from ingest.sources.archive import ARRIVALS, Recording
 from stream import settings
 from stream.errors import AlatauError
+from stream.memory import MemoryLog
 from stream.operator import Stage
+from stream.pipeline import retention, stop_on_signals
+from stream.pipeline import run as run_stages
 from stream.settings import Settings
 from stream.topics import DETECTIONS, EVENTS, WAVEFORMS
 
@@ -251,6 +260,47 @@ def score(
         save(scores, picture)
     if failed:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def run(
+    config: Config = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write each CAP message to OUT/alerts/ as it is sent.")
+    ] = None,
+) -> None:
+    """Follow a network's data as they are recorded, and warn, until Ctrl-C or SIGTERM.
+
+    Exit code: 0 when stopped, 1 if it cannot go on, 2 if the configuration cannot be used.
+    """
+    configuration = settings.load(config, Configuration)
+    live, locate = configuration.ingest.live, configuration.detect.locate
+    source = service.folder_source(live, config)
+    channels = service.station_table(live, config)
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    for problem in channels.problems:
+        logging.warning("%s", problem)
+    stages = pipeline(configuration, channels)
+    rehearse(stages, channels)
+    log = MemoryLog(retention=retention(stages))
+    clock_ms = service.wall_clock_ms
+    health = Health(service.expected_stations(channels, clock_ms()), locate.stations_healthy_s)
+    outbox = None if out is None else Outbox(out / "alerts")
+    watch = Watch(log, terminal, health, locate.confirmed_stations, clock_ms, outbox)
+
+    async def follow() -> None:
+        stop = stop_on_signals()
+        coming = service.follow(source, log, live.poll_s, stop)
+        terminal.print(f"Following {live.folder}; messages are {configuration.dispatch.status}.")
+        await run_stages(log, stages, coming, watch.look)
+
+    try:
+        asyncio.run(follow())
+    except AlatauError as error:
+        complaints.print(str(error), style="red", markup=False)
+        raise typer.Exit(FAILED) from error
+    finally:
+        watch.tell()
 
 
 @config_app.command("show")

@@ -10,7 +10,14 @@ from detect.detections import Pick, StationMotion
 from detect.events import Arrival, Earthquake, Status
 from detect.geodesy import distance_azimuth
 from detect.locate import Located, Observation, Silence, locate
-from detect.magnitude import Amplitude, Magnitude, combine, s_velocity, station_magnitude
+from detect.magnitude import (
+    Amplitude,
+    Magnitude,
+    combine,
+    p_acceleration,
+    p_velocity,
+    station_magnitude,
+)
 from detect.network import Network, sites
 from detect.settings import DetectSettings, LocateSettings
 from detect.traveltimes import TravelTimes
@@ -22,7 +29,6 @@ PAIR_SLACK_S = 1.5
 MOST_TRIED = 8  # picks that begin an event; the others find it when it stands
 UNKNOWN_MAGNITUDE = 4.0  # what an event of which nothing is known would show
 LARGE_MAGNITUDE = 5.5
-P_OVER_S = 0.25
 STANDS_OUT = 5.0
 SURE_PICKS, SURE_KM = 6, 60.0  # with so many picks the source moves no further than this
 BEFORE_S = 30.0  # a station that picked this long before the origin may still be triggered
@@ -47,12 +53,14 @@ def compatible(one: Pick, other: Pick, settings: LocateSettings) -> bool:
 def should_have_seen(station: StationMotion, distance_km: float, magnitude: float | None) -> bool:
     """Say whether the P wave of an event would have stood out at a station.
 
-    P is taken as a quarter of the peak velocity of S (`detect.magnitude.s_velocity`), and
-    stands out at five times what the station moved in its last second.
+    P stands out at five times the motion of the station's last second, be it velocity or
+    acceleration that its sensor tells.
     """
     size = UNKNOWN_MAGNITUDE if magnitude is None else magnitude
-    p_velocity = P_OVER_S * 10.0 ** s_velocity(size, distance_km) / 100.0
-    return bool(p_velocity > STANDS_OUT * station.pgv > 0.0)
+    if station.pgv > 0.0:
+        return bool(10.0 ** p_velocity(size, distance_km) / 100.0 > STANDS_OUT * station.pgv)
+    expected = 10.0 ** p_acceleration(size, distance_km) / 100.0
+    return bool(expected > STANDS_OUT * station.pga > 0.0)
 
 
 class Candidate(Struct):

@@ -1,4 +1,6 @@
-"""The state of all channels of a partition, and the call that advances it."""
+"""The state of all channels of a partition, and the call that advances them."""
+
+from collections import deque
 
 import numpy as np
 import numpy.typing as npt
@@ -7,22 +9,23 @@ from msgspec import Struct
 from detect import filters, kernels
 from detect.settings import PickSettings
 
-__all__ = ["MAX_VALUE_S", "ChannelBank", "Onset"]
+__all__ = ["ChannelBank", "Precision", "Trigger"]
 
-RING_S = 16.0
-MAX_VALUE_S = 4.0
-"""Longest stretch (s) that one call may add to a channel, so that the ring still holds the
-windows of 4 s after a pick and of 3 s before it."""
+Precision = type[np.float32] | type[np.float64]
 
-MOST_PER_RECORD = 2  # onsets are 2 s apart or more, and a record is at most 4 s long
+HISTORY_S = 20.0
+"""Samples are kept for this long (s): onsets and motion are worked out from them."""
+
+QUIET = 1e-9  # added and taken off again: what is smaller is lost, and no denormal remains
+FLOOR = 1e-2  # power (counts^2) below which nothing is: a tenth of a count, less than digitising
 
 _Ints = npt.NDArray[np.int64]
-_Floats = npt.NDArray[np.float64]
+_Doubles = npt.NDArray[np.float64]
 _Flags = npt.NDArray[np.bool_]
 
 
-class Onset(Struct, frozen=True):
-    """An onset on one channel.
+class Trigger(Struct, frozen=True):
+    """A trigger that has held.
 
     Attributes
     ----------
@@ -30,97 +33,124 @@ class Onset(Struct, frozen=True):
         Index of the record that completed it.
     channel
         Channel number.
-    time_ns, sigma_s
-        When, and its standard deviation.
-    snr, polarity, polarity_confidence
-        See `detect.detections.Pick`.
-    noise_m
-        Peak displacement (m) in the seconds before.
+    sample, confirmed
+        Samples since the channel's start at which it began and was confirmed.
     """
 
     record: int
     channel: int
-    time_ns: int
-    sigma_s: float
-    snr: float
-    polarity: int
-    polarity_confidence: float
-    noise_m: float
+    sample: int
+    confirmed: int
+
+
+class _Batch(Struct, frozen=True):
+    """Decoded samples, and which channel's stretches stand in them, sorted by channel."""
+
+    samples: npt.NDArray[np.int32] | _Doubles
+    channel: _Ints
+    stretch: _Ints
+    seen: _Ints
+    first: _Ints
+    count: _Ints
+    arrival_ms: int
+
+
+class _Rate:
+    """The lanes of one sampling rate and one type of samples."""
+
+    def __init__(self, rate: float, integer: bool, settings: PickSettings, kind: Precision) -> None:
+        s = settings
+        self.sample_type: npt.DTypeLike = np.int32 if integer else np.float64
+        band = filters.band_pass(rate, s.low_hz, s.high_hz)
+        self.exact = band.ravel()
+        self.sos = filters.differenced(band).ravel().astype(kind)
+        steps = [1.0 / (length * rate) for length in (s.short_s, s.long_s, s.middle_s)]
+        shares = [share for step in steps for share in (step, 1.0 - step)]
+        self.constants = np.array([*shares, s.on, s.off, s.again, QUIET, FLOOR], kind)
+        seconds = (s.settle_s, s.confirm_s, s.shortest_s, s.longest_s, s.apart_s, s.long_s)
+        self.lengths = np.array([max(1, round(t * rate)) for t in seconds], np.int64)
+        self.used = 0
+        self.state = np.zeros((0, kernels.ROWS * kernels.LANES), kind)
+        self.marks = np.zeros((0, kernels.MARKS), np.int64)
+        self.last = np.zeros(0, self.sample_type)
+        self.triggers = np.zeros(0, np.bool_)
+
+    def add(self, triggers: bool) -> int:
+        """Make room for a channel; return its lane. Room is doubled when it is full."""
+        lane = self.used
+        if lane == self.last.size:
+            groups = max(1, self.state.shape[0])
+            more = groups * kernels.LANES
+            rows = np.zeros((groups, self.state.shape[1]), self.state.dtype)
+            self.state = np.concatenate((self.state, rows))
+            marks = np.zeros((more, kernels.MARKS), np.int64)
+            marks[:, 1] = -1
+            self.marks = np.concatenate((self.marks, marks))
+            self.last = np.concatenate((self.last, np.zeros(more, self.sample_type)))
+            self.triggers = np.concatenate((self.triggers, np.zeros(more, np.bool_)))
+        self.triggers[lane] = triggers
+        self.used += 1
+        return lane
 
 
 class ChannelBank:
-    """State of a growing set of channels, as arrays.
+    """State of a growing set of channels, as arrays, and their newest samples.
 
     Parameters
     ----------
     settings
         Of the picker.
+    kind
+        float32 for speed, float64 for reference.
     """
 
-    def __init__(self, settings: PickSettings) -> None:
+    def __init__(self, settings: PickSettings, kind: Precision = np.float32) -> None:
         self._settings = settings
-        self._thresholds = np.array([settings.on, settings.off, settings.again])
+        self._kind = kind
         self.size = 0
-        self._per_unit = np.zeros(0)
-        self._accelerometer = np.zeros(0, np.bool_)
-        self._picks = np.zeros(0, np.bool_)
-        self._band = np.zeros((0, 2, 5))
-        self._motion = np.zeros((0, 4, 5))
-        self._averages = np.zeros((0, 3))
-        self._lengths = np.zeros((0, 6), np.int64)
-        self._filtered = np.zeros((0, 12))
-        self._levels = np.zeros((0, 6))
-        self._marks = np.zeros((0, 4), np.int64)
+        self._rates: list[_Rate] = []
+        self._by_rate: dict[tuple[int, bool], int] = {}
+        self._of = np.zeros(0, np.int64)
+        self._lane = np.zeros(0, np.int64)
         self._anchor_ns = np.zeros(0, np.int64)
-        self._rate = np.zeros(0)
-        self._ring_first = np.zeros(0, np.int64)
-        self._ring_size = np.zeros(0, np.int64)
-        self._band_ring = np.zeros(0)
-        self._displacement_ring = np.zeros(0)
+        self._anchor = np.zeros(0, np.int64)
+        self._sampling = np.zeros(0)
+        self._history: deque[_Batch] = deque()
 
-    def add(self, rate: float, gain: float, *, accelerometer: bool, picks: bool) -> int:
+    def add(self, rate: float, *, triggers: bool, integer: bool) -> int:
         """Make room for a channel; return its number.
 
         Parameters
         ----------
         rate
-            Samples a second.
-        gain
-            Counts per m/s2 or m/s.
-        accelerometer
-            True for m/s2, False for m/s.
-        picks
+            Samples a second. Filters are designed for the nearest whole number: devices
+            wander by less than what that moves a corner.
+        triggers
             Whether it may trigger.
+        integer
+            Whether its records hold integers.
 
         Raises
         ------
         ValueError
             If the rate is too low for the detector's band.
         """
-        s = self._settings
-        band = filters.band_pass(rate, s.low_hz, s.high_hz)
-        motion = filters.motion(rate, accelerometer)
-        averages = [1.0 / (length * rate) for length in (s.short_s, s.long_s, s.middle_s)]
-        seconds = (s.settle_s, s.confirm_s, s.shortest_s, s.longest_s, s.apart_s, s.window_s)
-        ring = int(np.ceil(RING_S * rate * 1.02))
-        self._per_unit = np.append(self._per_unit, 1.0 / gain)
-        self._accelerometer = np.append(self._accelerometer, accelerometer)
-        self._picks = np.append(self._picks, picks)
-        self._band = np.concatenate((self._band, band[None]))
-        self._motion = np.concatenate((self._motion, motion[None]))
-        self._averages = np.concatenate((self._averages, np.array([averages])))
-        self._lengths = np.concatenate(
-            (self._lengths, np.array([[max(1, round(t * rate)) for t in seconds]]))
-        )
-        self._filtered = np.concatenate((self._filtered, np.zeros((1, 12))))
-        self._levels = np.concatenate((self._levels, np.zeros((1, 6))))
-        self._marks = np.concatenate((self._marks, np.array([[0, -1, 0, -1]])))
-        self._anchor_ns = np.append(self._anchor_ns, 0)
-        self._rate = np.append(self._rate, rate)
-        self._ring_first = np.append(self._ring_first, self._band_ring.size)
-        self._ring_size = np.append(self._ring_size, ring)
-        self._band_ring = np.concatenate((self._band_ring, np.zeros(ring)))
-        self._displacement_ring = np.concatenate((self._displacement_ring, np.zeros(ring)))
+        key = max(1, round(rate)), integer
+        if key not in self._by_rate:
+            self._rates.append(_Rate(float(key[0]), integer, self._settings, self._kind))
+            self._by_rate[key] = len(self._rates) - 1
+        of = self._by_rate[key]
+        lane = self._rates[of].add(triggers)
+        if self.size == self._of.size:
+            more = max(64, self.size)
+            self._of = np.concatenate((self._of, np.zeros(more, np.int64)))
+            self._lane = np.concatenate((self._lane, np.zeros(more, np.int64)))
+            self._anchor_ns = np.concatenate((self._anchor_ns, np.zeros(more, np.int64)))
+            self._anchor = np.concatenate((self._anchor, np.zeros(more, np.int64)))
+            self._sampling = np.concatenate((self._sampling, np.zeros(more)))
+        self._of[self.size] = of
+        self._lane[self.size] = lane
+        self._sampling[self.size] = rate
         self.size += 1
         return self.size - 1
 
@@ -130,93 +160,169 @@ class ChannelBank:
         first: _Ints,
         count: _Ints,
         start_ns: _Ints,
-        rate: _Floats,
+        rate: _Doubles,
         restart: _Flags,
-        samples: _Floats,
-    ) -> tuple[list[Onset], _Floats]:
-        """Run records through the detector, in order.
+        samples: npt.NDArray[np.int32] | _Doubles,
+        arrival_ms: int,
+    ) -> tuple[list[Trigger], _Doubles]:
+        """Run records through the detector.
 
         Parameters
         ----------
         channel, first, count, start_ns, rate, restart : arrays of n
             Channel number, place in `samples`, number of samples, time of the first, samples
-            a second, and whether the channel starts again from rest. No record is longer
-            than `MAX_VALUE_S`.
-        samples : float64[m]
-            Counts.
+            a second, and whether the channel starts again from rest. A channel's records
+            stand in order.
+        samples : int32[m] or float64[m]
+            Counts; the channels are those of that type. Kept, not copied: do not change them.
+        arrival_ms
+            When they came; samples of more than `HISTORY_S` before are let go.
 
         Returns
         -------
-        onsets : list of Onset
+        triggers : list of Trigger
             In the order of the records.
-        peaks : float64[n, 2]
-            Largest acceleration (m/s2) and velocity (m/s) of each record.
+        peaks : float64[n]
+            Largest band-passed amplitude of each record, counts; 0 while settling.
         """
-        self._rate[channel] = rate
-        peaks = np.zeros((channel.size, 2))
-        found = np.zeros((channel.size * MOST_PER_RECORD, 4), np.int64)
-        values = np.zeros((channel.size * MOST_PER_RECORD, 4))
-        many = kernels.advance(
-            channel,
-            first,
-            count,
-            start_ns,
-            rate,
-            restart,
-            samples,
-            self._per_unit,
-            self._accelerometer,
-            self._picks,
-            self._band,
-            self._motion,
-            self._averages,
-            self._lengths,
-            self._thresholds,
-            self._filtered,
-            self._levels,
-            self._marks,
-            self._anchor_ns,
-            self._ring_first,
-            self._ring_size,
-            self._band_ring,
-            self._displacement_ring,
-            peaks,
-            found,
-            values,
-        )
-        onsets = [
-            Onset(
-                record=int(found[i, 0]),
-                channel=int(channel[found[i, 0]]),
-                time_ns=int(found[i, 2]),
-                sigma_s=float(values[i, 0]),
-                snr=float(values[i, 1]),
-                polarity=int(found[i, 3]),
-                polarity_confidence=float(values[i, 2]),
-                noise_m=float(values[i, 3]),
+        peaks = np.zeros(channel.size)
+        found: list[Trigger] = []
+        seen = np.zeros(channel.size, np.int64)
+        stretch = np.zeros(channel.size, np.int64)
+        order = np.lexsort((np.arange(channel.size), self._lane[channel], self._of[channel]))
+        for rows in _passes(order, channel):
+            ofs = self._of[channel[rows]]
+            for of in np.unique(ofs).tolist():
+                these = rows[ofs == of]
+                lanes = self._lane[channel[these]]
+                lot = self._rates[of]
+                begins = restart[these]
+                seen[these] = np.where(begins, 0, lot.marks[lanes, kernels.SEEN])
+                stretch[these] = lot.marks[lanes, kernels.STRETCH] + begins
+                some = np.empty(these.size)
+                most = these.size + int(count[these].sum()) // int(lot.lengths[kernels.CONFIRM])
+                out = np.empty((most, 3), np.int64)
+                many = kernels.advance(
+                    lanes,
+                    first[these],
+                    count[these],
+                    begins,
+                    samples,
+                    lot.last,
+                    lot.triggers,
+                    lot.state,
+                    lot.marks,
+                    lot.sos,
+                    lot.constants,
+                    lot.lengths,
+                    some,
+                    out,
+                )
+                peaks[these] = some
+                for sample, confirmed, row in out[:many].tolist():
+                    record = int(these[row])
+                    found.append(Trigger(record, int(channel[record]), sample, confirmed))
+        self._anchor_ns[channel] = start_ns
+        self._anchor[channel] = seen
+        self._sampling[channel] = rate
+        by_channel = np.argsort(channel, kind="stable")
+        self._keep(
+            _Batch(
+                samples,
+                channel[by_channel],
+                stretch[by_channel],
+                seen[by_channel],
+                first[by_channel],
+                count[by_channel],
+                arrival_ms,
             )
-            for i in range(many)
-        ]
-        return onsets, peaks
+        )
+        found.sort(key=lambda trigger: trigger.record)
+        return found, peaks
+
+    def _keep(self, batch: _Batch) -> None:
+        """Remember a batch's samples; let go of those that no onset can need any more."""
+        self._history.append(batch)
+        oldest = batch.arrival_ms - int(HISTORY_S * 1000)
+        while self._history[0].arrival_ms < oldest:
+            self._history.popleft()
 
     def settling(self, channel: int) -> bool:
         """Say whether a channel is still blind after a start or a gap."""
-        return bool(self._marks[channel, 0] < self._lengths[channel, 0])
-
-    def displacement(self, channel: int, since_ns: int) -> _Floats | None:
-        """Return the displacement (m) from a time on to the newest sample.
-
-        None if the ring no longer holds that time, or the channel has started again since.
-        """
-        seen = int(self._marks[channel, 0])
-        size = int(self._ring_size[channel])
-        since = (since_ns - int(self._anchor_ns[channel])) * self._rate[channel] * 1e-9
-        begin = int(np.ceil(since - 1e-6))
-        if begin < max(seen - size, 0):
-            return None
-        at = int(self._ring_first[channel]) + np.arange(begin, seen) % size
-        return self._displacement_ring[at]
+        lot = self._rates[self._of[channel]]
+        seen = lot.marks[self._lane[channel], kernels.SEEN]
+        return bool(seen < lot.lengths[kernels.SETTLE])
 
     def rate(self, channel: int) -> float:
         """Return the newest sampling rate of a channel."""
-        return float(self._rate[channel])
+        return float(self._sampling[channel])
+
+    def seen(self, channel: int) -> int:
+        """Return how many samples have come since the channel's start."""
+        lot = self._rates[self._of[channel]]
+        return int(lot.marks[self._lane[channel], kernels.SEEN])
+
+    def stretch(self, channel: int) -> int:
+        """Return how often the channel has started."""
+        lot = self._rates[self._of[channel]]
+        return int(lot.marks[self._lane[channel], kernels.STRETCH])
+
+    def time_ns(self, channel: int, sample: int) -> int:
+        """Return the time of a sample, whose number counts from the channel's start.
+
+        Reckoned from the newest record: from the start of the channel it would hang, by a
+        nanosecond, on when that was.
+        """
+        after = sample - int(self._anchor[channel])
+        return int(self._anchor_ns[channel]) + round(after * 1e9 / self.rate(channel))
+
+    def sample(self, channel: int, time_ns: int) -> int:
+        """Return the first sample at or after a time, counted from the channel's start."""
+        since = (time_ns - int(self._anchor_ns[channel])) * self.rate(channel) * 1e-9
+        return int(self._anchor[channel]) + int(np.ceil(since - 1e-6))
+
+    def band(self, channel: int) -> _Doubles:
+        """Return the detector's band-pass of a channel: float64[10]."""
+        exact: _Doubles = self._rates[self._of[channel]].exact
+        return exact
+
+    def raw(self, channel: int, begin: int, end: int) -> _Doubles:
+        """Return samples `begin` to `end`, counted from the channel's start.
+
+        Fewer, from a later one on, where the older ones are no longer kept.
+        """
+        stretch = self.stretch(channel)
+        pieces: list[_Doubles] = []
+        need = end
+        for batch in reversed(self._history):
+            low, high = np.searchsorted(batch.channel, (channel, channel + 1)).tolist()
+            for row in range(high - 1, low - 1, -1):
+                at = int(batch.seen[row])
+                if batch.stretch[row] != stretch or at >= need:
+                    continue
+                if at + int(batch.count[row]) < need:
+                    return _joined(pieces)
+                from_ = max(begin - at, 0)
+                first = int(batch.first[row])
+                piece = batch.samples[first + from_ : first + need - at]
+                pieces.append(piece.astype(np.float64))
+                need = at + from_
+                if need <= begin:
+                    return _joined(pieces)
+        return _joined(pieces)
+
+
+def _joined(pieces: list[_Doubles]) -> _Doubles:
+    return np.concatenate(pieces[::-1]) if pieces else np.empty(0)
+
+
+def _passes(order: _Ints, channel: _Ints) -> list[_Ints]:
+    """Split rows, sorted by lane, so that no channel stands twice in a pass."""
+    ordered = channel[order]
+    same = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
+    if same.size == 0:
+        return [order]
+    rank = np.zeros(order.size, np.int64)
+    for i in same.tolist():
+        rank[i] = rank[i - 1] + 1
+    return [order[rank == r] for r in range(int(rank.max()) + 1)]

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Sections", "band_pass", "motion"]
+__all__ = ["Sections", "band_pass", "differenced", "motion"]
 
 Sections = npt.NDArray[np.float64]
 """float64[sections, 5]."""
@@ -45,6 +45,25 @@ def band_pass(rate: float, low_hz: float, high_hz: float) -> Sections:
     if high <= low_hz:
         raise ValueError(f"{rate:g} Hz is too slow for a band from {low_hz:g} Hz")
     return _design(2, [low_hz, high], "bandpass", rate)
+
+
+def differenced(sections: Sections) -> Sections:
+    """Turn a filter of samples into one of their differences, equal but for rounding.
+
+    One zero at zero frequency is taken out of the first section that has one:
+    ``b0 + b1 z + b2 z^2 = (1 - z) (b0 + (b0 + b1) z)`` where ``b0 + b1 + b2 = 0``.
+
+    Raises
+    ------
+    ValueError
+        If no section blocks zero frequency.
+    """
+    out = sections.copy()
+    for section in out:
+        if abs(section[:3].sum()) < 1e-9 * np.abs(section[:3]).max():
+            section[:3] = section[0], section[0] + section[1], 0.0
+            return out
+    raise ValueError("no section has a zero at zero frequency")
 
 
 @cache

@@ -1,26 +1,126 @@
-"""The loops over samples: from counts to triggers, onsets and motion.
+"""The loops over samples: from counts to triggers and onsets, and from counts to motion.
 
-State is one row of arrays for each channel, and is carried from call to call: cutting the
-samples differently gives the same bits. No fast-math: the float64 results are the reference.
+Channels of one sampling rate stand side by side in lanes, `LANES` to a group, so that one
+vector instruction advances many channels. State is carried from call to call and nothing
+depends on how samples are cut: no fast-math, so a lane gives the same bits in the vector loop
+as in the scalar one (which runs while a channel settles, is triggered, or stands alone).
+
+All arithmetic is in the type of the state: float32 for speed, float64 for reference; constants
+come in an array of that type, since a literal would make it float64.
 """
 
 import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import njit, uint64
 
-__all__ = ["advance", "onset"]
+__all__ = ["LANES", "advance", "judge", "motion", "onset"]
 
 _Ints = npt.NDArray[np.int64]
-_Floats = npt.NDArray[np.float64]
-_Flags = npt.NDArray[np.bool_]
+_Doubles = npt.NDArray[np.float64]
+_Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+_Samples = npt.NDArray[np.int32] | npt.NDArray[np.float64]
 
-TINY = 1e-30  # power below this is silence: its ratio says nothing
+LANES = 64
+LONG_BLOCK = 100  # samples of a lane taken at a time while there are as many
+LONG_BLOCK_DOUBLE = 40  # the same for float64: a block of all lanes stays in the first cache
+BLOCK = 20  # a lane that triggers or ends within one is finished by the scalar loop
+UNROLL = 5
+
+ROWS = 7  # of the state: two sections, short, long and middle average
+MARKS = 4
+SEEN, TRIGGER, WAITING, STRETCH = range(MARKS)
+CONSTANTS = 11
+A_SHORT, B_SHORT, A_LONG, B_LONG, A_MIDDLE, B_MIDDLE, ON, OFF, AGAIN, QUIET, SILENT = range(
+    CONSTANTS
+)
+LENGTHS = 6
+SETTLE, CONFIRM, SHORTEST, LONGEST, APART, N_LONG = range(LENGTHS)
+
+FEW = 6  # lanes: below, the scalar loop is quicker than a vector loop that is mostly empty
+TINY = 1e-300
 
 
-@njit(cache=True, nogil=True)
-def onset(x: _Floats) -> tuple[int, float]:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _idle(x: _Floats, steps: int, s: _Floats, found: _Floats, sos: _Floats, k: _Floats) -> None:
+    """Advance by one block all lanes of a group that are settled and not triggered.
+
+    x : [steps, LANES] samples less the one before; s : [ROWS, LANES] state; found : [2, LANES] peak
+    power, and the largest excess of the short over `on` times the long average; all flat.
+    Steps that load the state once are few, so that it stays in registers.
+    """
+    b0, b1, b2, a1, a2 = sos[0], sos[1], sos[2], sos[3], sos[4]
+    d0, d1, d2, e1, e2 = sos[5], sos[6], sos[7], sos[8], sos[9]
+    a_short, b_short, a_long, b_long = k[A_SHORT], k[B_SHORT], k[A_LONG], k[B_LONG]
+    on, quiet, silent = k[ON], k[QUIET], k[SILENT]
+    w = uint64(LANES)
+    for part in range(steps // UNROLL):
+        at = uint64(part) * uint64(UNROLL * LANES)
+        for lane in range(LANES):
+            c = uint64(lane)
+            s10, s11 = s[c], s[w + c]
+            s20, s21 = s[uint64(2) * w + c], s[uint64(3) * w + c]
+            short, long = s[uint64(4) * w + c], s[uint64(5) * w + c]
+            peak, excess = found[c], found[w + c]
+            for u in range(UNROLL):
+                v = x[at + uint64(u * LANES) + c]
+                y = ((b0 * v + s10) + quiet) - quiet
+                s10 = (b1 * v + s11) - a1 * y
+                s11 = b2 * v - a2 * y
+                z = ((d0 * y + s20) + quiet) - quiet
+                s20 = (d1 * y + s21) - e1 * z
+                s21 = d2 * y - e2 * z
+                q = z * z + silent
+                short = a_short * q + b_short * short
+                long = a_long * q + b_long * long
+                peak = max(peak, q)
+                excess = max(excess, short - on * long)
+            s[c], s[w + c] = s10, s11
+            s[uint64(2) * w + c], s[uint64(3) * w + c] = s20, s21
+            s[uint64(4) * w + c], s[uint64(5) * w + c] = short, long
+            found[c], found[w + c] = peak, excess
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _take(
+    samples: _Samples,
+    first: _Ints,
+    active: _Ints,
+    shift: int,
+    steps: int,
+    last: _Samples,
+    x: _Floats,
+) -> None:
+    """Put the next samples of every active lane into rows, less the one before: x[t, lane].
+
+    The difference is exact in the samples' own type, so an offset costs float32 nothing, and
+    what is kept of the past does not hang on where a channel began.
+    """
+    w = uint64(LANES)
+    for lane in range(LANES):
+        if not active[lane]:
+            continue
+        i = uint64(first[lane] + shift)
+        o = uint64(lane)
+        before = last[lane]
+        for _ in range(steps // 4):
+            v0 = samples[i]
+            v1 = samples[i + uint64(1)]
+            v2 = samples[i + uint64(2)]
+            v3 = samples[i + uint64(3)]
+            x[o] = x.dtype.type(v0 - before)
+            x[o + w] = x.dtype.type(v1 - v0)
+            x[o + uint64(2) * w] = x.dtype.type(v2 - v1)
+            x[o + uint64(3) * w] = x.dtype.type(v3 - v2)
+            before = v3
+            i += uint64(4)
+            o += uint64(4) * w
+        last[lane] = before
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def onset(x: _Doubles) -> tuple[int, float]:
     """Find the onset that splits a window best, by the Akaike information criterion.
 
     Parameters
@@ -46,8 +146,7 @@ def onset(x: _Floats) -> tuple[int, float]:
     for i in range(n):
         total += x[i]
         square += x[i] * x[i]
-    aic = np.empty(n)
-    aic[:] = np.inf
+    aic = np.full(n, np.inf)
     before = 0.0
     before_square = 0.0
     best = n - 1
@@ -74,224 +173,379 @@ def onset(x: _Floats) -> tuple[int, float]:
     return best, math.sqrt(spread / max(weight, TINY))
 
 
-@njit(cache=True, nogil=True)
-def _section(x: float, s: _Floats, z: _Floats, at: int) -> float:
-    """One second-order section in transposed direct form II; its two states stand at `at`."""
-    y: float = s[0] * x + z[at]
-    z[at] = (s[1] * x + z[at + 1]) - s[3] * y
-    z[at + 1] = s[2] * x - s[4] * y
-    return y
+@njit(cache=True, nogil=True, error_model="numpy")
+def judge(raw: _Doubles, run_up: int, sos: _Doubles) -> tuple[int, float, float, int, float]:
+    """Look for the onset behind a trigger.
 
-
-@njit(cache=True, nogil=True)
-def advance(
-    channel: _Ints,
-    first: _Ints,
-    count: _Ints,
-    start_ns: _Ints,
-    rate: _Floats,
-    restart: _Flags,
-    samples: _Floats,
-    per_unit: _Floats,
-    accelerometer: _Flags,
-    picks: _Flags,
-    band: _Floats,
-    motion: _Floats,
-    averages: _Floats,
-    lengths: _Ints,
-    thresholds: _Floats,
-    filtered: _Floats,
-    levels: _Floats,
-    marks: _Ints,
-    anchor_ns: _Ints,
-    ring_first: _Ints,
-    ring_size: _Ints,
-    band_ring: _Floats,
-    displacement_ring: _Floats,
-    peaks: _Floats,
-    found: _Ints,
-    found_values: _Floats,
-) -> int:
-    """Run records, in order, through filters, averages, triggers and motion.
+    The samples are band-passed again, from rest, in float64: so that the loop over all samples
+    need not keep what it filtered.
 
     Parameters
     ----------
-    channel, first, count, start_ns, rate, restart : arrays of n
-        The records: channel number, place in `samples`, number of samples, time of the first
-        one, samples a second, and whether the channel starts again from rest.
-    samples : float64[m]
-        Counts.
-    per_unit, accelerometer, picks : arrays of channels
-        1/gain; True for m/s2, False for m/s; whether the channel may trigger.
-    band, motion : float64[channels, 2, 5], float64[channels, 4, 5]
-        Sections (see `detect.filters`).
-    averages : float64[channels, 3]
-        Steps of the short, long and middle average: 1/samples.
-    lengths : int64[channels, 6]
-        Samples to settle, to confirm, of the shortest and the longest trigger, between two
-        onsets, and of the window in which the onset is looked for.
-    thresholds : float64[3]
-        Ratio that triggers, that ends, and that starts a new onset while triggered.
-    filtered, levels, marks : float64[channels, 12], float64[channels, 6], int64[channels, 4]
-        State. `filtered`: band 0-3, motion 4-11. `levels`: offset, short, long, middle average,
-        last velocity, peak of the short average. `marks`: samples since the restart, sample of
-        the trigger (-1: none), 1 while it waits to be confirmed, sample of the last onset.
-    anchor_ns : int64[channels]
-        Time of sample 0 of the present stretch, by the newest record.
-    ring_first, ring_size, band_ring, displacement_ring
-        Where a channel's rings begin and how long they are; last filtered samples and
-        displacement (m), sample k at place ``k % size``.
-    peaks : float64[n, 2]
-        Out: largest acceleration (m/s2) and velocity (m/s) of each record; 0 while settling.
-    found : int64[k, 4], found_values : float64[k, 4]
-        Out: record, sample and time (ns) of each onset, polarity; its standard deviation (s),
-        signal-to-noise ratio, confidence of the polarity, and peak displacement (m) before it.
+    raw : float64[n]
+        Samples from before the trigger to where it is judged.
+    run_up : int
+        Samples at the front by which the filter comes to itself; n - run_up >= 8.
+    sos : float64[10]
+        The band-pass.
 
     Returns
     -------
-    int
-        Onsets found; never more than k.
+    index, sigma : int, float
+        First sample of the signal in `raw`, and its standard deviation in samples.
+    snr : float
+        Root mean square after over before.
+    polarity, confidence : int, float
+        Of the first swing beyond twice the noise.
     """
-    n_found = 0
-    on, off, again = thresholds[0], thresholds[1], thresholds[2]
-    for i in range(channel.size):
-        c = channel[i]
-        z = filtered[c]
-        if restart[i]:
-            z[:] = 0.0
-            levels[c, :] = 0.0
-            marks[c, 0] = 0
-            marks[c, 1] = -1
-            marks[c, 2] = 0
-            marks[c, 3] = -1
-            levels[c, 0] = samples[first[i]]
-        step = 1e9 / rate[i]
-        anchor_ns[c] = start_ns[i] - np.int64(np.rint(marks[c, 0] * step))
-        size = ring_size[c]
-        settle, confirm, shortest = lengths[c, 0], lengths[c, 1], lengths[c, 2]
-        longest, apart, window = lengths[c, 3], lengths[c, 4], lengths[c, 5]
-        peak_a = 0.0
-        peak_v = 0.0
-        for k in range(first[i], first[i] + count[i]):
-            seen = marks[c, 0]
-            counts = samples[k] - levels[c, 0]
-
-            x = counts * per_unit[c]
-            v = _section(x, motion[c, 1], z, 6)
-            if accelerometer[c]:
-                a = _section(x, motion[c, 0], z, 4)
-            else:
-                a = (v - levels[c, 4]) * rate[i]
-            levels[c, 4] = v
-            d = _section(_section(v, motion[c, 2], z, 8), motion[c, 3], z, 10)
-            displacement_ring[ring_first[c] + seen % size] = d
-            if seen >= settle:
-                peak_a = max(peak_a, abs(a))
-                peak_v = max(peak_v, abs(v))
-
-            y = _section(_section(counts, band[c, 0], z, 0), band[c, 1], z, 2)
-            band_ring[ring_first[c] + seen % size] = y
-            q = y * y
-            marks[c, 0] = seen + 1
-            if seen < settle // 2:
-                continue
-            warm = 1.0 / (seen - settle // 2 + 1)
-            levels[c, 1] += max(averages[c, 0], warm) * (q - levels[c, 1])
-            levels[c, 3] += max(averages[c, 2], warm) * (q - levels[c, 3])
-            short = levels[c, 1]
-            if marks[c, 1] < 0:
-                levels[c, 2] += max(averages[c, 1], warm) * (q - levels[c, 2])
-                if seen >= settle and picks[c] and short > on * levels[c, 2] and short > TINY:
-                    marks[c, 1] = seen
-                    marks[c, 2] = 1
-                continue
-
-            since = seen - marks[c, 1]
-            if marks[c, 2] == 1:
-                if since < shortest and short < off * levels[c, 2]:
-                    marks[c, 1] = -1
-                    marks[c, 2] = 0
-                elif since >= confirm:
-                    marks[c, 2] = 0
-                    if n_found < found.shape[0]:
-                        n_found += _confirm(
-                            c, i, seen, window, settle, apart, step, anchor_ns, marks,
-                            ring_first[c], size, band_ring, displacement_ring,
-                            found[n_found], found_values[n_found],
-                        )  # fmt: skip
-            elif short < off * levels[c, 2]:
-                marks[c, 1] = -1
-            elif since > longest:
-                marks[c, 1] = -1
-                levels[c, 2] = levels[c, 3]
-            elif since > apart and short > again * levels[c, 3]:
-                marks[c, 1] = seen
-                marks[c, 2] = 1
-        peaks[i, 0] = peak_a
-        peaks[i, 1] = peak_v
-    return n_found
-
-
-@njit(cache=True, nogil=True)
-def _confirm(
-    c: int,
-    record: int,
-    seen: int,
-    window: int,
-    settled: int,
-    apart: int,
-    step: float,
-    anchor_ns: _Ints,
-    marks: _Ints,
-    ring_at: int,
-    size: int,
-    band_ring: _Floats,
-    displacement_ring: _Floats,
-    found: _Ints,
-    values: _Floats,
-) -> int:
-    """Refine the onset behind a trigger; returns 1 if it is a new one, else 0."""
-    length = min(window + seen - marks[c, 1], seen, size - 1)
-    if length < 8:
-        return 0
-    x = np.empty(length)
-    begin = seen + 1 - length
-    for j in range(length):
-        x[j] = band_ring[ring_at + (begin + j) % size]
+    x = np.empty(raw.size - run_up)
+    z0 = z1 = z2 = z3 = 0.0
+    for j in range(raw.size):
+        v = raw[j] - raw[0]
+        y = sos[0] * v + z0
+        z0 = (sos[1] * v + z1) - sos[3] * y
+        z1 = sos[2] * v - sos[4] * y
+        u = sos[5] * y + z2
+        z2 = (sos[6] * y + z3) - sos[8] * u
+        z3 = sos[7] * y - sos[9] * u
+        if j >= run_up:
+            x[j - run_up] = u
     best, sigma = onset(x)
-    at = begin + best
-    if marks[c, 3] >= 0 and at - marks[c, 3] < apart:
-        return 0
-    marks[c, 3] = at
     noise = 0.0
     for j in range(best):
         noise += x[j] * x[j]
     noise = math.sqrt(max(noise / best, TINY))
     signal = 0.0
-    for j in range(best, length):
+    for j in range(best, x.size):
         signal += x[j] * x[j]
-    signal = math.sqrt(signal / (length - best))
-
+    signal = math.sqrt(signal / (x.size - best))
     sign = 0
     swing = 0.0
-    for j in range(best, length):
+    for j in range(best, x.size):
         if sign == 0 and abs(x[j]) > 2.0 * noise:
             sign = 1 if x[j] > 0 else -1
         if sign != 0:
             if x[j] * sign < 0:
                 break
             swing = max(swing, abs(x[j]))
+    confidence = 0.0 if sign == 0 else 1.0 - math.exp(-swing / (5.0 * noise))
+    return run_up + best, sigma + 0.5, signal / noise, sign, confidence
 
-    quiet = 0.0
-    for j in range(max(seen + 1 - size, settled, 0), max(at - 2, 0)):
-        quiet = max(quiet, abs(displacement_ring[ring_at + j % size]))
 
-    found[0] = record
-    found[1] = at
-    found[2] = anchor_ns[c] + np.int64(np.rint(at * step))
-    found[3] = sign
-    values[0] = (sigma + 0.5) * step * 1e-9
-    values[1] = signal / noise
-    values[2] = 0.0 if sign == 0 else 1.0 - math.exp(-swing / (5.0 * noise))
-    values[3] = quiet
-    return 1
+@njit(cache=True, nogil=True, error_model="numpy")
+def _alone(
+    samples: _Samples,
+    first: int,
+    count: int,
+    lane: int,
+    before: float,
+    triggers: bool,
+    s: _Floats,
+    found: _Floats,
+    sos: _Floats,
+    k: _Floats,
+    marks: _Ints,
+    lengths: _Ints,
+    out: _Ints,
+) -> int:
+    """Advance one lane by some samples, with all that happens around a trigger.
+
+    The arithmetic of a sample is that of `_idle`, operation by operation. Returns how many
+    triggers were confirmed; never more than `out` has rows.
+    """
+    w = LANES
+    n_found = 0
+    s10, s11, s20, s21 = s[lane], s[w + lane], s[2 * w + lane], s[3 * w + lane]
+    short, long, middle = s[4 * w + lane], s[5 * w + lane], s[6 * w + lane]
+    peak = found[lane]
+    settle, half = lengths[SETTLE], lengths[SETTLE] // 2
+    zero = k[SILENT] - k[SILENT]
+    one = k[A_LONG] + k[B_LONG]
+    for i in range(first, first + count):
+        v = s.dtype.type(samples[i] - before)
+        before = samples[i]
+        y = ((sos[0] * v + s10) + k[QUIET]) - k[QUIET]
+        s10 = (sos[1] * v + s11) - sos[3] * y
+        s11 = sos[2] * v - sos[4] * y
+        z = ((sos[5] * y + s20) + k[QUIET]) - k[QUIET]
+        s20 = (sos[6] * y + s21) - sos[8] * z
+        s21 = sos[7] * y - sos[9] * z
+        q = z * z + k[SILENT]
+        seen = marks[SEEN]
+        marks[SEEN] = seen + 1
+        if seen < half:
+            continue
+        if seen < half + lengths[N_LONG]:
+            # While there is less than a long average's worth of data, all there is counts alike.
+            share = s.dtype.type(one / (seen - half + 1))
+            if share > k[A_SHORT]:
+                short = share * q + (one - share) * short
+            else:
+                short = k[A_SHORT] * q + k[B_SHORT] * short
+            if marks[TRIGGER] < 0:
+                long = share * q + (one - share) * long
+        else:
+            short = k[A_SHORT] * q + k[B_SHORT] * short
+            if marks[TRIGGER] < 0:
+                long = k[A_LONG] * q + k[B_LONG] * long
+        if seen >= settle:
+            peak = max(peak, q)
+        if marks[TRIGGER] < 0:
+            if triggers and seen >= settle and short - k[ON] * long > zero:
+                marks[TRIGGER] = seen
+                marks[WAITING] = 1
+                middle = short
+            continue
+        middle = k[A_MIDDLE] * q + k[B_MIDDLE] * middle
+        since = seen - marks[TRIGGER]
+        if marks[WAITING] == 1:
+            if since < lengths[SHORTEST] and short < k[OFF] * long:
+                marks[TRIGGER] = -1
+                marks[WAITING] = 0
+            elif since >= lengths[CONFIRM]:
+                marks[WAITING] = 0
+                if n_found < out.shape[0]:
+                    out[n_found, 0] = marks[TRIGGER]
+                    out[n_found, 1] = seen
+                    n_found += 1
+        elif short < k[OFF] * long:
+            marks[TRIGGER] = -1
+        elif since > lengths[LONGEST]:
+            marks[TRIGGER] = -1
+            long = middle
+        elif since > lengths[APART] and short > k[AGAIN] * middle:
+            marks[TRIGGER] = seen
+            marks[WAITING] = 1
+    s[lane], s[w + lane], s[2 * w + lane], s[3 * w + lane] = s10, s11, s20, s21
+    s[4 * w + lane], s[5 * w + lane], s[6 * w + lane] = short, long, middle
+    found[lane] = peak
+    return n_found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def advance(
+    lane: _Ints,
+    first: _Ints,
+    count: _Ints,
+    restart: npt.NDArray[np.bool_],
+    samples: _Samples,
+    last: _Samples,
+    triggers: npt.NDArray[np.bool_],
+    state: _Floats,
+    marks: _Ints,
+    sos: _Floats,
+    constants: _Floats,
+    lengths: _Ints,
+    peaks: _Doubles,
+    out: _Ints,
+) -> int:
+    """Run one stretch of samples for each of some channels of one sampling rate.
+
+    Parameters
+    ----------
+    lane, first, count, restart : arrays of n
+        The stretches, `lane` rising: number of the channel in its rate, place in `samples`,
+        length, and whether the channel starts again from rest.
+    samples : int32[m] or float64[m]
+        Counts.
+    last : int32[lanes] or float64[lanes]
+        The last sample, of the type of the samples: the filter is fed with differences.
+    triggers : bool[lanes]
+        Whether a channel may trigger.
+    state : [groups, ROWS * LANES]
+        Filters and averages, float32 or float64; `sos`, `constants` are of the same type.
+    marks : int64[lanes, MARKS]
+        Samples since the start, sample of the trigger (-1: none), 1 while it waits to be
+        confirmed, and how often the channel has started.
+    sos : [10]
+        The band-pass of differences (`detect.filters.differenced`), in the type of the state.
+    constants : [CONSTANTS]
+        Of that type: steps of the averages (a, 1 - a), ratios, and what is added to be free of
+        denormals.
+    lengths : int64[LENGTHS]
+        In samples: to settle, to confirm, of the shortest and longest trigger, between onsets,
+        and of the long average.
+    peaks : float64[n]
+        Out: largest band-passed amplitude of each stretch; 0 while settling.
+    out : int64[q, 3]
+        Out: sample of each trigger, sample at which it was confirmed, and stretch.
+
+    Returns
+    -------
+    int
+        Triggers confirmed, by rising lane; never more than q.
+    """
+    n = lane.size
+    x = np.empty(LONG_BLOCK * LANES, state.dtype)
+    x[:] = constants[SILENT]
+    kept = np.empty(ROWS * LANES, state.dtype)
+    found = np.empty(2 * LANES, state.dtype)
+    at = np.empty(LANES, np.int64)
+    left = np.empty(LANES, np.int64)
+    behind = np.empty(LANES, samples.dtype)
+    total = 0
+    i = 0
+    while i < n:
+        group = lane[i] // LANES
+        j = i
+        ready = 0
+        at[:] = 0
+        left[:] = 0
+        s = state[group]
+        found[:LANES] = constants[SILENT]
+        while j < n and lane[j] // LANES == group:
+            c = lane[j] % LANES
+            m = marks[lane[j]]
+            if restart[j]:
+                for row in range(ROWS):
+                    s[row * LANES + c] = constants[SILENT] - constants[SILENT]
+                last[lane[j]] = samples[first[j]]
+                m[SEEN] = 0
+                m[TRIGGER] = -1
+                m[WAITING] = 0
+                m[STRETCH] += 1
+            at[c] = first[j]
+            behind[c] = last[lane[j]]
+            if m[TRIGGER] < 0 and m[SEEN] >= lengths[SETTLE] // 2 + lengths[N_LONG]:
+                left[c] = count[j]
+                ready += 1
+            j += 1
+        if ready < FEW:
+            left[:] = 0
+        else:
+            _run_idle(
+                samples, last[group * LANES : (group + 1) * LANES], triggers, group, at, left, s,
+                kept, found, x, sos, constants, marks,
+            )  # fmt: skip
+        for k in range(i, j):
+            c = lane[k] % LANES
+            done = at[c] - first[k]
+            peaks[k] = math.sqrt(found[c])
+            last[lane[k]] = samples[first[k] + count[k] - 1]
+            if done == count[k]:
+                continue
+            before = samples[at[c] - 1] if done else behind[c]
+            some = _alone(
+                samples, at[c], count[k] - done, c, before, triggers[lane[k]], s,
+                found, sos, constants, marks[lane[k]], lengths, out[total:],
+            )  # fmt: skip
+            out[total : total + some, 2] = k
+            total += some
+            peaks[k] = math.sqrt(found[c])
+        i = j
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _run_idle(
+    samples: _Samples,
+    last: _Samples,
+    triggers: npt.NDArray[np.bool_],
+    group: int,
+    at: _Ints,
+    left: _Ints,
+    s: _Floats,
+    kept: _Floats,
+    found: _Floats,
+    x: _Floats,
+    sos: _Floats,
+    constants: _Floats,
+    marks: _Ints,
+) -> None:
+    """Advance the lanes of a group block by block, as long as each is idle and has a block left.
+
+    A lane that leaves, or has nothing, takes part all the same, and gets its state back.
+    """
+    resting = s.copy()
+    resting_peak = found[:LANES].copy()
+    active = np.zeros(LANES, np.int64)
+    n_active = 0
+    for c in range(LANES):
+        if left[c] >= BLOCK:
+            active[c] = 1
+            n_active += 1
+    before = np.empty(LANES, s.dtype)
+    longest = LONG_BLOCK if x.itemsize == 4 else LONG_BLOCK_DOUBLE
+    while n_active > 0:
+        together = np.int64(2**62)
+        for c in range(LANES):
+            if active[c] and left[c] < together:
+                together = left[c]
+        shift = 0
+        fired = 0
+        steps = 0
+        while together - shift >= BLOCK and not fired:
+            steps = longest if together - shift >= longest else BLOCK
+            _take(samples, at, active, shift, steps, last, x)
+            kept[:] = s
+            before[:] = found[:LANES]
+            found[LANES:] = -constants[ON]
+            _idle(x, steps, s, found, sos, constants)
+            shift += steps
+            for c in range(LANES):
+                fired += active[c] & (found[LANES + c] > 0)
+        for c in range(LANES):
+            if not active[c]:
+                continue
+            at[c] += shift
+            left[c] -= shift
+            marks[group * LANES + c, SEEN] += shift
+            leaves_early = fired and found[LANES + c] > 0 and triggers[group * LANES + c]
+            if leaves_early:
+                at[c] -= steps
+                marks[group * LANES + c, SEEN] -= steps
+            if leaves_early or left[c] < BLOCK:
+                active[c] = 0
+                n_active -= 1
+                for row in range(ROWS):
+                    i = row * LANES + c
+                    resting[i] = kept[i] if leaves_early else s[i]
+                resting_peak[c] = before[c] if leaves_early else found[c]
+    s[:] = resting
+    found[:LANES] = resting_peak
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def motion(
+    x: _Doubles,
+    sections: _Doubles,
+    z: _Doubles,
+    accelerometer: bool,
+    rate: float,
+    acceleration: _Doubles,
+    velocity: _Doubles,
+    displacement: _Doubles,
+) -> None:
+    """Turn a sensor's output into motion of the ground.
+
+    Parameters
+    ----------
+    x : float64[n]
+        m/s2 or m/s.
+    sections : float64[4, 5]
+        See `detect.filters.motion`.
+    z : float64[9]
+        State: two of each section, and the last velocity.
+    accelerometer, rate
+        Which of the two x is, and samples a second.
+    acceleration, velocity, displacement : float64[n]
+        Out: m/s2, m/s, m.
+    """
+    for i in range(x.size):
+        v = _section(x[i], sections[1], z, 2)
+        if accelerometer:
+            acceleration[i] = _section(x[i], sections[0], z, 0)
+        else:
+            acceleration[i] = (v - z[8]) * rate
+        z[8] = v
+        velocity[i] = v
+        displacement[i] = _section(_section(v, sections[2], z, 4), sections[3], z, 6)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _section(x: float, s: _Doubles, z: _Doubles, at: int) -> float:
+    """One second-order section in transposed direct form II; its two states stand at `at`."""
+    y: float = s[0] * x + z[at]
+    z[at] = (s[1] * x + z[at + 1]) - s[3] * y
+    z[at + 1] = s[2] * x - s[4] * y
+    return y

@@ -55,7 +55,7 @@ class LocateOperator:
         self._pool: dict[str, Pick] = {}
         self._active: dict[str, Candidate] = {}
         self._now_us = 0
-        self._tick_us = 0
+        self._second = 0
 
     def process(self, batch: Sequence[Record]) -> list[Output]:
         """Fold the batch; see `stream.operator.Operator`."""
@@ -90,8 +90,9 @@ class LocateOperator:
         for candidate in self._in_order():
             if told & candidate.picks.keys():
                 yield from self._assess(candidate, "amplitudes", told)
-        if self._now_us - self._tick_us >= 1_000_000:
-            self._tick_us = self._now_us
+        second = self._now_us // 1_000_000
+        if second > self._second:  # counted from 1970, not from when the stage was started
+            self._second = second
             yield from self._tick()
 
     def _in_order(self) -> list[Candidate]:
@@ -118,6 +119,11 @@ class LocateOperator:
 
     def _take(self, pick: Pick) -> Iterator[Earthquake]:
         """Give a pick to the event that it fits, or see whether it begins one."""
+        if pick.phase == "S":
+            for candidate in self._in_order():
+                if pick.station in candidate.picks:
+                    candidate.later.setdefault(pick.station, pick)
+            return
         locate = self._settings.locate
         best: Candidate | None = None
         least = ABSENT

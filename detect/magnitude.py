@@ -7,8 +7,8 @@ from msgspec import Struct
 from numba import njit
 
 from detect.detections import PickMotion
+from detect.following import WINDOWS_S
 from detect.settings import MagnitudeSettings
-from detect.stations import WINDOWS_S
 
 __all__ = [
     "Amplitude",
@@ -16,6 +16,8 @@ __all__ = [
     "combine",
     "from_displacement",
     "from_velocity",
+    "p_acceleration",
+    "p_velocity",
     "s_velocity",
     "station_magnitude",
 ]
@@ -126,6 +128,28 @@ def s_velocity(magnitude: float, distance_km: float) -> float:
     r = math.sqrt(distance_km**2 + 9.0) + c
     logarithm: float = 0.86 * magnitude - 5.58e-4 * r - 1.37 * math.log10(r) - 2.58
     return logarithm
+
+
+def p_velocity(magnitude: float, distance_km: float) -> float:
+    """Peak vertical velocity of P on rock, log10 cm/s.
+
+    Cua and Heaton (2009): ``0.82 M - 8.54e-4 (R + C) - 1.36 log10(R + C) - 2.901`` with R as for
+    `s_velocity` and ``C = 1.14 (atan(M - 5) + 1.4) exp(1.10 (M - 5))``.
+    """
+    c = 1.14 * (math.atan(magnitude - 5.0) + 1.4) * math.exp(1.10 * (magnitude - 5.0))
+    r = math.sqrt(distance_km**2 + 9.0) + c
+    return 0.82 * magnitude - 8.54e-4 * r - 1.36 * math.log10(r) - 2.901
+
+
+def p_acceleration(magnitude: float, distance_km: float) -> float:
+    """Peak horizontal acceleration of P on rock, log10 cm/s2.
+
+    Cua and Heaton (2009): ``0.72 M - 3.3e-3 (R + C) - 1.2 log10(R + C) - 1.06`` with R as for
+    `s_velocity` and ``C = 1.6 (atan(M - 5) + 1.4) exp(1.05 (M - 5))``.
+    """
+    c = 1.6 * (math.atan(magnitude - 5.0) + 1.4) * math.exp(1.05 * (magnitude - 5.0))
+    r = math.sqrt(distance_km**2 + 9.0) + c
+    return 0.72 * magnitude - 3.3e-3 * r - 1.2 * math.log10(r) - 1.06
 
 
 @njit(cache=True, nogil=True)

@@ -5,16 +5,16 @@ from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 
-from detect import detections
-from detect.bank import MAX_VALUE_S, ChannelBank, Onset
+from detect import detections, kernels
+from detect.bank import ChannelBank, Precision, Trigger
 from detect.detections import Motion, Pick
 from detect.settings import DetectSettings
-from detect.stations import Sensor, StationBook, StationState
+from detect.stations import Sensor, StationBook
 from ingest import continuity, miniseed
 from ingest.channels import ChannelTable
 from ingest.continuity import Continuity
+from ingest.directory import ChannelDirectory
 from ingest.quality import Quality
 from ingest.settings import IngestSettings
 from stream.records import Output, Record
@@ -24,28 +24,18 @@ from stream.topics import DETECTIONS
 __all__ = ["PickOperator"]
 
 FORGETS = 25
-"""Lengths of the long average after which nothing of the past is left in it: float64 agrees to
+"""Lengths of the long average after which nothing of the past is left in it: its state agrees to
 the last bit (tests/test_recovery.py)."""
+
+RUN_UP_S = 2.0  # of the band-pass, before the window in which an onset is looked for
+LEAST_WINDOW = 8  # samples in which an onset can be looked for
+
+S_AFTER_P_S = 0.7  # an onset on a horizontal this long after P, and not sooner, may be S
 
 REJECT_EVERY = 1000  # after the first, one record in so many of an unknown channel is kept
 
 _Ints = npt.NDArray[np.int64]
-
-
-class _Work(Struct, frozen=True):
-    """Stretches of samples to run, in order: no longer than `MAX_VALUE_S` by channel and level.
-
-    `level` counts the calls that a long value needs.
-    """
-
-    value: _Ints
-    level: _Ints
-    channel: _Ints
-    first: _Ints
-    count: _Ints
-    start_ns: _Ints
-    rate: npt.NDArray[np.float64]
-    restart: npt.NDArray[np.bool_]
+_Doubles = npt.NDArray[np.float64]
 
 
 class PickOperator:
@@ -59,6 +49,8 @@ class PickOperator:
         Station metadata.
     detect, ingest
         Settings.
+    precision
+        Of filters and averages: float32 for speed, float64 for reference.
     """
 
     def __init__(
@@ -67,6 +59,7 @@ class PickOperator:
         channels: ChannelTable,
         detect: DetectSettings,
         ingest: IngestSettings,
+        precision: Precision = np.float32,
     ) -> None:
         pick = detect.pick
         self.memory = timedelta(
@@ -80,8 +73,9 @@ class PickOperator:
         self._key = detect.region.encode("ascii")
         self._continuity = Continuity(ingest.continuity)
         self._quality = Quality(ingest.quality)
-        self._bank = ChannelBank(pick)
+        self._bank = ChannelBank(pick, precision)
         self._book = StationBook(channels, self._bank, self._continuity, self._quality, pick)
+        self._directories = (ChannelDirectory(), ChannelDirectory())
         self._unusable: dict[str, int] = {}
         self._second: int | None = None
 
@@ -92,39 +86,38 @@ class PickOperator:
             reject(batch[f.value], f.reason, f.detail, source=f.source, value=f.excerpt)
             for f in decoded.faults
         ]
-        for begin, end in _rounds(batch, decoded):
+        arrival_ms = np.array([record.timestamp for record in batch], np.int64)
+        for begin, end in _rounds(batch):
             second = batch[begin].timestamp // 1000
             if self._second is not None and second > self._second:
                 self._frame(batch[begin], second, outputs)
             self._second = second if self._second is None else max(second, self._second)
-            rows = slice(*np.searchsorted(decoded.value, (begin, end)).tolist())
-            work = self._judge(batch, decoded, rows, outputs)
-            for level in range(int(work.level.max(initial=-1)) + 1):
-                these = np.flatnonzero(work.level == level)
-                self._advance(batch, decoded.samples, work, these, outputs)
+            rows = np.arange(*np.searchsorted(decoded.value, (begin, end)).tolist())
+            integer = decoded.integer[rows]
+            for kind, samples in ((True, decoded.samples), (False, decoded.floats)):
+                these = rows[integer == kind]
+                if these.size:
+                    self._advance(batch, arrival_ms, decoded, these, samples, kind, outputs)
         outputs.sort(key=lambda output: output.cause)
         return outputs
 
-    def _judge(
+    def _advance(
         self,
         batch: Sequence[Record],
+        arrivals_ms: _Ints,
         decoded: miniseed.Samples,
-        rows: slice,
+        rows: _Ints,
+        samples: npt.NDArray[np.int32] | _Doubles,
+        integer: bool,
         outputs: list[Output],
-    ) -> _Work:
-        """Judge some records; return what of them is to be run."""
-        ids = decoded.ids[rows]
+    ) -> None:
+        """Run some records, all of integers or all of floats, and say what came of it."""
+        channel = self._channels(batch, decoded, rows, integer, outputs)
+        rows, channel = rows[channel >= 0], channel[channel >= 0]
         value, first, count = decoded.value[rows], decoded.first[rows], decoded.count[rows]
         start_ns, rate = decoded.start_ns[rows], decoded.rate[rows]
-        channel = np.empty(len(ids), np.int64)
-        for i, seed_id in enumerate(ids):
-            channel[i] = self._book.number(seed_id, int(start_ns[i]), float(rate[i]))
-            if channel[i] < 0:
-                self._refuse(batch[value[i]], seed_id, outputs)
-        known = np.flatnonzero(channel >= 0)
-        channel, value, first, count = channel[known], value[known], first[known], count[known]
-        start_ns, rate = start_ns[known], rate[known]
-        arrival_ns = np.array([batch[v].timestamp for v in value], np.int64) * 1_000_000
+        arrival_ms = arrivals_ms[value]
+        arrival_ns = arrival_ms * 1_000_000
         verdict, skip = self._continuity.assess(channel, start_ns, count, rate, arrival_ns)
         for i in np.flatnonzero(verdict >= continuity.OLD).tolist():
             reason = continuity.VERDICTS[verdict[i]]
@@ -132,16 +125,46 @@ class PickOperator:
             source = self._book.sensors[channel[i]].seed_id
             outputs.append(reject(batch[value[i]], reason, detail, source=source, value=b""))
         use = verdict <= continuity.OVERLAP
-        self._quality.inspect(channel, first, count, skip, use, rate, arrival_ns, decoded.samples)
-        return _cut(
-            value[use],
-            channel[use],
-            first[use] + skip[use],
-            count[use] - skip[use],
-            start_ns[use] + np.rint(skip[use] * (1e9 / rate[use])).astype(np.int64),
-            rate[use],
-            verdict[use] == continuity.RESTART,
+        self._quality.inspect(channel, first, count, skip, use, rate, arrival_ns, samples)
+        if not integer:
+            samples = self._scaled(samples, channel, first, count)
+        value, channel, rate, skip = value[use], channel[use], rate[use], skip[use]
+        if channel.size == 0:
+            return
+        count = count[use] - skip
+        start_ns = start_ns[use] + np.rint(skip * (1e9 / rate)).astype(np.int64)
+        restart = verdict[use] == continuity.RESTART
+        latest = int(arrival_ms.max())
+        triggers, peaks = self._bank.advance(
+            channel, first[use] + skip, count, start_ns, rate, restart, samples, latest
         )
+        end_ns = start_ns + np.rint(count * (1e9 / rate)).astype(np.int64)
+        self._book.heard(channel, arrivals_ms[value], end_ns, peaks)
+        for pick, record in self._picks(batch, value, triggers):
+            outputs.append(self._output(pick, record))
+        self._follow(batch, value, channel, outputs)
+
+    def _channels(
+        self,
+        batch: Sequence[Record],
+        decoded: miniseed.Samples,
+        rows: _Ints,
+        integer: bool,
+        outputs: list[Output],
+    ) -> _Ints:
+        """Return the channel numbers of records, -1 for those that cannot be used."""
+        directory = self._directories[integer]
+        channel = directory.numbers(decoded.code[rows])
+        for i in np.flatnonzero(channel < 0).tolist():
+            row = rows[i]
+            seed_id = miniseed.seed_id(decoded.code[row])
+            start_ns, rate = int(decoded.start_ns[row]), float(decoded.rate[row])
+            channel[i] = self._book.number(seed_id, start_ns, rate, integer)
+            if channel[i] < 0:
+                self._refuse(batch[decoded.value[row]], seed_id, outputs)
+            else:
+                directory.add(decoded.code[row], int(channel[i]))
+        return channel
 
     def _refuse(self, record: Record, seed_id: str, outputs: list[Output]) -> None:
         """Keep the first, and then now and again one, of the records of a channel not known."""
@@ -150,83 +173,105 @@ class PickOperator:
             reason = self._book.why_not(seed_id)
             outputs.append(reject(record, reason, f"record {times} of it", source=seed_id))
 
-    def _advance(
-        self,
-        batch: Sequence[Record],
-        samples: npt.NDArray[np.float64],
-        work: _Work,
-        rows: _Ints,
-        outputs: list[Output],
-    ) -> None:
-        """Run some rows of the work and say what came of it."""
-        channel, value = work.channel[rows], work.value[rows]
-        onsets, peaks = self._bank.advance(
-            channel,
-            work.first[rows],
-            work.count[rows],
-            work.start_ns[rows],
-            work.rate[rows],
-            work.restart[rows],
-            samples,
-        )
-        ends = work.start_ns[rows] + np.rint(work.count[rows] * (1e9 / work.rate[rows])).astype(
-            np.int64
-        )
-        touched: dict[tuple[int, str], StationState] = {}
-        for i in range(rows.size):
-            sensor = self._book.sensors[channel[i]]
-            record = batch[value[i]]
-            sensor.station.heard(record.timestamp, int(ends[i]), peaks[i], counts=sensor.picks)
-            touched.setdefault((int(value[i]), sensor.station.name), sensor.station)
-        for at, onset in self._best(onsets, value):
-            sensor = self._book.sensors[onset.channel]
-            record = batch[at]
-            pick = self._pick(sensor, onset, record.timestamp)
-            if pick is not None:
-                sensor.station.picked(pick.id, onset, sensor)
-                outputs.append(self._output(pick, record))
-        for (at, _), station in touched.items():
-            if station.follow(self._bank):
-                record = batch[at]
-                frame = Motion(
-                    partition=self._partition,
-                    time_us=record.timestamp * 1000,
-                    stations=(self._book.report(station, record.timestamp),),
-                )
-                outputs.append(self._output(frame, record))
+    def _scaled(
+        self, floats: npt.NDArray[np.int32] | _Doubles, channel: _Ints, first: _Ints, count: _Ints
+    ) -> _Doubles:
+        """Bring float samples, which may be m/s, to the size of counts."""
+        scaled = floats.astype(np.float64)
+        for c, begin, length in zip(channel.tolist(), first.tolist(), count.tolist(), strict=True):
+            scaled[begin : begin + length] *= self._book.sensors[c].scale
+        return scaled
 
-    def _best(self, onsets: list[Onset], value: _Ints) -> list[tuple[int, Onset]]:
-        """Return the clearest onset of each station within a value, in the order of values."""
-        best: dict[tuple[int, str], Onset] = {}
-        for onset in onsets:
-            place = int(value[onset.record]), self._book.sensors[onset.channel].station.name
-            if place not in best or onset.snr > best[place].snr:
-                best[place] = onset
-        return [(at, onset) for (at, _), onset in sorted(best.items(), key=lambda item: item[0])]
+    def _picks(
+        self, batch: Sequence[Record], value: _Ints, triggers: list[Trigger]
+    ) -> Iterator[tuple[Pick, Record]]:
+        """Make picks of triggers: the clearest of each station within a value."""
+        best: dict[tuple[int, str, str], tuple[float, Pick, Sensor, int]] = {}
+        for trigger in triggers:
+            sensor = self._book.sensors[trigger.channel]
+            at = int(value[trigger.record])
+            made = self._pick(sensor, trigger, batch[at].timestamp)
+            if made is not None:
+                pick, time_ns = made
+                place = at, sensor.station.name, pick.phase
+                if place not in best or pick.snr > best[place][0]:
+                    best[place] = pick.snr, pick, sensor, time_ns
+        for (at, _, phase), (_, pick, sensor, time_ns) in sorted(
+            best.items(), key=lambda item: item[0]
+        ):
+            if phase == "P":
+                self._book.pick(sensor, pick.id, time_ns)
+            else:
+                sensor.station.last_s_ns = time_ns
+            yield pick, batch[at]
 
-    def _pick(self, sensor: Sensor, onset: Onset, arrival_ms: int) -> Pick | None:
-        """Make a pick of an onset, unless it is too weak or the station has just picked."""
+    def _pick(self, sensor: Sensor, trigger: Trigger, arrival_ms: int) -> tuple[Pick, int] | None:
+        """Make a pick of a trigger, unless it is too weak or the station has just picked."""
         settings = self._settings.pick
-        if onset.snr < settings.min_snr:
+        channel = sensor.axis.channel
+        rate = self._bank.rate(channel)
+        run_up = round(RUN_UP_S * rate)
+        window = trigger.sample - round(settings.window_s * rate)
+        begin = max(window - run_up, 0)
+        raw = self._bank.raw(channel, begin, trigger.confirmed + 1)
+        begin = trigger.confirmed + 1 - raw.size
+        run_up = min(run_up, max(window - begin, 0))
+        if raw.size - run_up < LEAST_WINDOW:
             return None
-        if sensor.station.just_picked(onset.time_ns, settings.apart_s):
+        index, sigma, snr, polarity, confidence = kernels.judge(
+            raw, run_up, self._bank.band(channel)
+        )
+        if snr < settings.min_snr:
             return None
-        time_us = onset.time_ns // 1000
+        time_ns = self._bank.time_ns(channel, begin + index)
         station = sensor.station
-        return Pick(
-            id=f"{sensor.seed_id}/P/{time_us}",
+        phase = self._phase(sensor, time_ns)
+        if phase is None:
+            return None
+        time_us = time_ns // 1000
+        pick = Pick(
+            id=f"{sensor.seed_id}/{phase}/{time_us}",
             channel=sensor.seed_id,
-            phase="P",
+            phase="P" if phase == "P" else "S",
             time_us=time_us,
-            uncertainty_s=round(onset.sigma_s, 4),
-            snr=round(onset.snr, 2),
-            polarity=onset.polarity,
-            polarity_confidence=round(onset.polarity_confidence, 3),
+            uncertainty_s=round(sigma / rate, 4),
+            snr=round(snr, 2),
+            polarity=polarity,
+            polarity_confidence=round(confidence, 3),
             latitude=station.place.latitude,
             longitude=station.place.longitude,
             elevation_m=station.place.elevation_m,
             faults=self._book.faults(station, arrival_ms),
         )
+        return pick, time_ns
+
+    def _phase(self, sensor: Sensor, time_ns: int) -> str | None:
+        """Name the wave of an onset; None if the station has just picked it."""
+        station = sensor.station
+        after_p_s = (time_ns - station.last_p_ns) * 1e-9
+        apart_s = self._settings.pick.apart_s
+        if sensor.axis.primary:
+            return None if abs(after_p_s) < apart_s else "P"
+        after_s_s = (time_ns - station.last_s_ns) * 1e-9
+        may_be_s = S_AFTER_P_S <= after_p_s <= self._settings.pick.follow_s
+        return "S" if may_be_s and abs(after_s_s) >= apart_s else None
+
+    def _follow(
+        self, batch: Sequence[Record], value: _Ints, channel: _Ints, outputs: list[Output]
+    ) -> None:
+        """Report at once the stations that have picked and are heard in these records."""
+        last_value = dict(zip(channel.tolist(), value.tolist(), strict=True))
+        for station in self._book.follow(channel):
+            heard = [
+                last_value[s.axis.channel] for s in station.sensors if s.axis.channel in last_value
+            ]
+            record = batch[max(heard)]
+            frame = Motion(
+                partition=self._partition,
+                time_us=record.timestamp * 1000,
+                stations=(self._book.report(station, record.timestamp),),
+            )
+            outputs.append(self._output(frame, record))
 
     def _frame(self, record: Record, second: int, outputs: list[Output]) -> None:
         """Report every station heard since the last frame; `record` begins a new second."""
@@ -245,69 +290,19 @@ class PickOperator:
         )
 
 
-def _rounds(batch: Sequence[Record], decoded: miniseed.Samples) -> Iterator[tuple[int, int]]:
+def _rounds(batch: Sequence[Record]) -> Iterator[tuple[int, int]]:
     """Cut the batch into runs within one second of arrival, in which no station comes twice.
 
-    What a station's data hold at the end of a value is read from rings, before they move on;
-    so one call advances no station by more than one value. A value with several records
-    of a channel may be long, and goes alone.
+    What is said of a station at the end of a value must not know what comes later.
     """
-    seconds = np.bincount(decoded.value, decoded.count / decoded.rate, minlength=len(batch))
-    alone = seconds > MAX_VALUE_S
     begin = 0
     keys: set[bytes] = set()
     for i, record in enumerate(batch):
-        breaks = (
-            record.key in keys
-            or record.timestamp // 1000 != batch[begin].timestamp // 1000
-            or alone[i]
-            or alone[i - 1]
-        )
-        if breaks and i > begin:
+        new_second = record.timestamp // 1000 != batch[begin].timestamp // 1000
+        if i > begin and (new_second or record.key in keys):
             yield begin, i
             begin = i
             keys.clear()
         keys.add(record.key)
     if batch:
         yield begin, len(batch)
-
-
-def _cut(
-    value: _Ints,
-    channel: _Ints,
-    first: _Ints,
-    count: _Ints,
-    start_ns: _Ints,
-    rate: npt.NDArray[np.float64],
-    restart: npt.NDArray[np.bool_],
-) -> _Work:
-    """Cut records into stretches of which no channel gets more than `MAX_VALUE_S` in a level."""
-    most = np.maximum(1, (MAX_VALUE_S * rate).astype(np.int64))
-    rows: list[tuple[int, int, int, int, int]] = []
-    filled: dict[int, tuple[int, int, int]] = {}
-    for i in range(value.size):
-        c = int(channel[i])
-        held, level, used = filled.get(c, (-1, 0, 0))
-        if held != value[i]:
-            level, used = 0, 0
-        begin = 0
-        while begin < count[i]:
-            if used >= most[i]:
-                level, used = level + 1, 0
-            length = min(int(count[i]) - begin, int(most[i]) - used)
-            rows.append((i, level, begin, length, begin == 0))
-            begin += length
-            used += length
-        filled[c] = (int(value[i]), level, used)
-    table = np.array(rows, np.int64).reshape(-1, 5)
-    row, begins, lengths = table[:, 0], table[:, 2], table[:, 3]
-    return _Work(
-        value=value[row],
-        level=table[:, 1],
-        channel=channel[row],
-        first=first[row] + begins,
-        count=lengths,
-        start_ns=start_ns[row] + np.rint(begins * (1e9 / rate[row])).astype(np.int64),
-        rate=rate[row],
-        restart=restart[row] & (table[:, 4] == 1),
-    )

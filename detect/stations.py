@@ -4,19 +4,21 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct, field
 
-from detect.bank import ChannelBank, Onset
+from detect.bank import ChannelBank
 from detect.detections import PickMotion, StationMotion
+from detect.following import Axis, Following
 from detect.settings import PickSettings
 from ingest.channels import Channel, ChannelTable, Station
 from ingest.continuity import Continuity
 from ingest.quality import Quality
 
-__all__ = ["WINDOWS_S", "Sensor", "StationBook", "StationState"]
-
-WINDOWS_S = (0.5, 1.0, 2.0, 3.0, 4.0)
-"""Lengths (s) of the windows after a pick over which peak displacement is taken."""
+__all__ = ["Sensor", "StationBook", "StationState"]
 
 FOLLOWED = 2  # picks: an onset in the coda of another must not end the other's windows
+FLOAT_COUNT = 1e-9  # m/s or m/s2 that a count is made of where records hold floats
+
+_Ints = npt.NDArray[np.int64]
+_Doubles = npt.NDArray[np.float64]
 
 
 class Sensor(Struct, frozen=True):
@@ -24,113 +26,49 @@ class Sensor(Struct, frozen=True):
 
     Attributes
     ----------
-    channel
-        Its number.
+    seed_id
+        ``NET.STA.LOC.CHA``.
     group
         ``NET.STA.LOC`` and the band and instrument codes: the axes of one sensor.
-    picks
-        Whether it may trigger: the vertical one, or each where none is known to be vertical.
+    axis
+        As the motion needs it.
+    scale
+        What float samples are multiplied by, so that they are of the size of counts.
+    station
+        Where it stands.
     """
 
     seed_id: str
-    channel: int
     group: str
-    picks: bool
+    axis: Axis
+    scale: float
     station: "StationState"
 
 
-class _Followed(Struct):
-    """A pick and the motion since."""
-
-    pick_id: str
-    time_ns: int
-    axes: tuple[int, ...]
-    noise_m: float
-    windows_m: list[float] = field(default_factory=list)
-    pga: float = 0.0
-    pgv: float = 0.0
-
-
 class StationState(Struct):
-    """A station while its data flow."""
+    """A station while its data flow.
+
+    Attributes
+    ----------
+    name, place
+        ``NET.STA`` and where it stands.
+    number
+        Its place in the book's arrays.
+    sensors
+        Its channels.
+    last_p_ns, last_s_ns
+        Its newest picks.
+    following
+        The newest picks and the motion since, the older first.
+    """
 
     name: str
     place: Station
-    follow_s: float
+    number: int
     sensors: list[Sensor] = field(default_factory=list)
-    arrival_ms: int = 0
-    data_end_ns: int = 0
-    pga: float = 0.0
-    pgv: float = 0.0
-    reported: bool = True
-    last_pick_ns: int = 0
-    followed: list[_Followed] = field(default_factory=list)
-
-    def heard(
-        self, arrival_ms: int, end_ns: int, peaks: npt.NDArray[np.float64], *, counts: bool
-    ) -> None:
-        """Note a record: when it came, where it ends, its peak acceleration and velocity."""
-        self.arrival_ms = max(self.arrival_ms, arrival_ms)
-        if counts:
-            self.data_end_ns = max(self.data_end_ns, end_ns)
-        pga, pgv = float(peaks[0]), float(peaks[1])
-        self.pga = max(self.pga, pga)
-        self.pgv = max(self.pgv, pgv)
-        for pick in self.followed:
-            if end_ns > pick.time_ns:
-                pick.pga = max(pick.pga, pga)
-                pick.pgv = max(pick.pgv, pgv)
-        self.reported = False
-
-    def just_picked(self, time_ns: int, apart_s: float) -> bool:
-        """Say whether an onset is too close to the last pick, whatever its channel."""
-        return abs(time_ns - self.last_pick_ns) < apart_s * 1e9
-
-    def picked(self, pick_id: str, onset: Onset, sensor: Sensor) -> None:
-        """Follow the motion after a pick."""
-        axes = tuple(s.channel for s in self.sensors if s.group == sensor.group and s.picks)
-        self.last_pick_ns = onset.time_ns
-        pick = _Followed(pick_id, onset.time_ns, axes, onset.noise_m, [], self.pga, self.pgv)
-        self.followed = [*self.followed[1 - FOLLOWED :], pick]
-
-    def follow(self, bank: ChannelBank) -> bool:
-        """Fill the windows that have become complete; say whether any pick is followed."""
-        for pick in self.followed:
-            elapsed = (self.data_end_ns - pick.time_ns) * 1e-9
-            due = sum(length <= elapsed for length in WINDOWS_S)
-            if due > len(pick.windows_m):
-                peaks = _window_peaks(bank, pick.axes, pick.time_ns, WINDOWS_S[:due])
-                pick.windows_m.extend(peaks[len(pick.windows_m) :])
-        end = self.data_end_ns
-        self.followed = [p for p in self.followed if end - p.time_ns < self.follow_s * 1e9]
-        return bool(self.followed)
-
-
-def _window_peaks(
-    bank: ChannelBank, axes: tuple[int, ...], time_ns: int, lengths_s: tuple[float, ...]
-) -> list[float]:
-    """Peak displacement (m) of windows from a time on; the norm where there are several axes.
-
-    Empty if no axis has data from then on without a break.
-    """
-    traces = []
-    rate = 0.0
-    for axis in axes:
-        trace = bank.displacement(axis, time_ns)
-        if trace is not None and trace.size:
-            traces.append(trace)
-            rate = bank.rate(axis)
-    if not traces:
-        return []
-    shortest = min(trace.size for trace in traces)
-    norm = np.sqrt(sum(trace[:shortest] ** 2 for trace in traces))
-    peaks = []
-    for length in lengths_s:
-        samples = max(1, round(length * rate))
-        if samples > shortest + 2:
-            break
-        peaks.append(float(np.max(norm[:samples])))
-    return peaks
+    last_p_ns: int = 0
+    last_s_ns: int = 0
+    following: list[Following] = field(default_factory=list)
 
 
 class StationBook:
@@ -159,43 +97,57 @@ class StationBook:
         self._continuity = continuity
         self._quality = quality
         self._settings = settings
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[tuple[str, bool], int] = {}
         self._why_not: dict[str, str] = {}
         self.sensors: list[Sensor] = []
-        self._stations: dict[str, StationState] = {}
+        self.stations: list[StationState] = []
+        self._by_name: dict[str, StationState] = {}
+        self._station_of = np.zeros(0, np.int64)
+        self._primary = np.zeros(0, np.bool_)
+        self._accelerometer = np.zeros(0, np.bool_)
+        self._gain = np.zeros(0)
+        self._arrival_ms = np.zeros(0, np.int64)
+        self._data_end_ns = np.zeros(0, np.int64)
+        self._pga = np.zeros(0)
+        self._pgv = np.zeros(0)
+        self._unreported = np.zeros(0, np.bool_)
 
-    def number(self, seed_id: str, time_ns: int, rate: float) -> int:
+    def number(self, seed_id: str, time_ns: int, rate: float, integer: bool) -> int:
         """Return a channel's number, or -1 if it cannot be used."""
-        number = self._numbers.get(seed_id)
+        number = self._numbers.get((seed_id, integer))
         if number is None:
-            number = self._add(seed_id, time_ns, rate)
+            number = self._add(seed_id, time_ns, rate, integer)
         return number
 
     def why_not(self, seed_id: str) -> str:
         """Return why a channel cannot be used."""
         return self._why_not[seed_id]
 
-    def _add(self, seed_id: str, time_ns: int, rate: float) -> int:
+    def _add(self, seed_id: str, time_ns: int, rate: float, integer: bool) -> int:
         entry = self._table.find(seed_id, time_ns)
         if entry is None:
             self._why_not[seed_id] = "no metadata"
             return -1
         group = seed_id[:-1]
-        picks = entry.vertical or not self._has_vertical(group, time_ns)
+        primary = entry.vertical or not self._has_vertical(group, time_ns)
         try:
-            number = self._bank.add(
-                rate, entry.gain, accelerometer=entry.unit == "m/s2", picks=picks
-            )
+            number = self._bank.add(rate, triggers=True, integer=integer)
         except ValueError:
             self._why_not[seed_id] = "sampling rate too low"
             return -1
         self._continuity.grow(number + 1)
         self._quality.grow(number + 1)
-        self._numbers[seed_id] = number
+        self._numbers[(seed_id, integer)] = number
+        scale = 1.0 if integer else 1.0 / (entry.gain * FLOAT_COUNT)
+        axis = Axis(number, entry.gain * scale, entry.unit == "m/s2", primary)
         station = self._station(seed_id, entry)
-        sensor = Sensor(seed_id, number, group, picks, station)
+        sensor = Sensor(seed_id, group, axis, scale, station)
         station.sensors.append(sensor)
         self.sensors.append(sensor)
+        self._station_of = np.append(self._station_of, station.number)
+        self._primary = np.append(self._primary, primary)
+        self._accelerometer = np.append(self._accelerometer, axis.accelerometer)
+        self._gain = np.append(self._gain, axis.gain)
         return number
 
     def _has_vertical(self, group: str, time_ns: int) -> bool:
@@ -208,56 +160,98 @@ class StationBook:
 
     def _station(self, seed_id: str, entry: Channel) -> StationState:
         name = ".".join(seed_id.split(".", 2)[:2])
-        if name not in self._stations:
-            self._stations[name] = StationState(name, entry.station, self._settings.follow_s)
-        return self._stations[name]
+        if name not in self._by_name:
+            station = StationState(name, entry.station, len(self.stations))
+            self._by_name[name] = station
+            self.stations.append(station)
+            self._arrival_ms = np.append(self._arrival_ms, 0)
+            self._data_end_ns = np.append(self._data_end_ns, 0)
+            self._pga = np.append(self._pga, 0.0)
+            self._pgv = np.append(self._pgv, 0.0)
+            self._unreported = np.append(self._unreported, False)
+        return self._by_name[name]
+
+    def heard(self, channel: _Ints, arrival_ms: _Ints, end_ns: _Ints, peaks: _Doubles) -> None:
+        """Note records: when they came, where they end, and their peak in counts."""
+        station = self._station_of[channel]
+        primary = self._primary[channel]
+        accelerometer = self._accelerometer[channel]
+        amplitude = peaks / self._gain[channel]
+        np.maximum.at(self._arrival_ms, station, arrival_ms)
+        np.maximum.at(self._data_end_ns, station[primary], end_ns[primary])
+        np.maximum.at(self._pga, station[accelerometer], amplitude[accelerometer])
+        np.maximum.at(self._pgv, station[~accelerometer], amplitude[~accelerometer])
+        self._unreported[station] = True
+
+    def pick(self, sensor: Sensor, pick_id: str, time_ns: int) -> None:
+        """Follow the motion after a P pick."""
+        station = sensor.station
+        axes = tuple(s.axis for s in station.sensors if s.group == sensor.group)
+        station.last_p_ns = time_ns
+        new = Following(pick_id, time_ns, axes, self._bank)
+        station.following = [*station.following[1 - FOLLOWED :], new]
+
+    def follow(self, channel: _Ints) -> list[StationState]:
+        """Take in the newest motion at the stations of some channels; return those followed."""
+        followed = []
+        for number in dict.fromkeys(self._station_of[channel].tolist()):
+            station = self.stations[number]
+            if not station.following:
+                continue
+            for pick in station.following:
+                pick.go_on(self._bank)
+            oldest = int(self._data_end_ns[number]) - int(self._settings.follow_s * 1e9)
+            station.following = [p for p in station.following if p.time_ns > oldest]
+            if station.following:
+                followed.append(station)
+        return followed
 
     def faults(self, station: StationState, arrival_ms: int) -> tuple[str, ...]:
-        """Name what is wrong with a station's picking channels at an arrival time."""
+        """Name what is wrong with a station's primary channels at an arrival time."""
         arrival_ns = arrival_ms * 1_000_000
         found: set[str] = set()
-        picking = [s.channel for s in station.sensors if s.picks]
-        for channel in picking:
+        primary = [s.axis.channel for s in station.sensors if s.axis.primary]
+        for channel in primary:
             found.update(self._quality.faults(channel, arrival_ns))
             if self._continuity.clock_wrong(channel, arrival_ns):
                 found.add("clock")
-        if all(self._bank.settling(channel) for channel in picking):
+        if all(self._bank.settling(channel) for channel in primary):
             found.add("warming")
-        if arrival_ns - station.data_end_ns > self._settings.late_s * 1e9:
+        if arrival_ns - self._data_end_ns[station.number] > self._settings.late_s * 1e9:
             found.add("late")
         return tuple(sorted(found))
 
     def report(self, station: StationState, arrival_ms: int) -> StationMotion:
         """Say what a station did since its last report."""
+        n = station.number
+        end_ns = int(self._data_end_ns[n])
         followed = tuple(
             PickMotion(
                 pick_id=p.pick_id,
-                elapsed_s=round((station.data_end_ns - p.time_ns) * 1e-9, 4),
+                elapsed_s=round((end_ns - p.time_ns) * 1e-9, 4),
                 pd_m=tuple(p.windows_m),
                 noise_pd_m=p.noise_m,
                 pgv=p.pgv,
                 pga=p.pga,
             )
-            for p in station.followed
+            for p in station.following
         )
         motion = StationMotion(
             station=station.name,
             latitude=station.place.latitude,
             longitude=station.place.longitude,
-            data_end_us=station.data_end_ns // 1000,
-            pga=station.pga,
-            pgv=station.pgv,
+            data_end_us=end_ns // 1000,
+            pga=float(self._pga[n]),
+            pgv=float(self._pgv[n]),
             faults=self.faults(station, arrival_ms),
             since_picks=followed,
         )
-        station.pga = station.pgv = 0.0
-        station.reported = True
+        self._pga[n] = self._pgv[n] = 0.0
+        self._unreported[n] = False
         return motion
 
     def unreported(self, arrival_ms: int) -> tuple[StationMotion, ...]:
         """Report the stations heard since their last report, by name."""
-        return tuple(
-            self.report(station, arrival_ms)
-            for _, station in sorted(self._stations.items())
-            if not station.reported
-        )
+        waiting = [self.stations[n] for n in np.flatnonzero(self._unreported).tolist()]
+        waiting.sort(key=lambda station: station.name)
+        return tuple(self.report(station, arrival_ms) for station in waiting)

@@ -3,12 +3,17 @@
 ::
 
     stream.errors.AlatauError
+    ├── ClockError         the clock of this machine went back
     └── RecordingError     a folder cannot be replayed: the message says what is missing
 """
 
 from stream.errors import AlatauError
 
-__all__ = ["RecordingError"]
+__all__ = ["ClockError", "RecordingError"]
+
+
+class ClockError(AlatauError):
+    """The clock of this machine went back, and what is made of arrivals cannot follow."""
 
 
 class RecordingError(AlatauError):

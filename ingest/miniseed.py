@@ -1,15 +1,29 @@
-"""miniSEED bytes to samples, a poll's worth at a time."""
+"""miniSEED bytes to samples, a poll's worth at a time.
+
+Plain miniSEED 2 is read by two kernels, all values at once. Everything else (miniSEED 3, other
+encodings, other blockettes, records that are cut off or damaged) goes record by record through
+pymseed, which has the last word on what can be read.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
-from pymseed import MiniSEEDError, MS3Record, sourceid2nslc
+from pymseed import MiniSEEDError, MS3Record, get_error_messages, sourceid2nslc
 
-__all__ = ["Fault", "Samples", "decode", "encode"]
+from ingest import headers, steim
+
+__all__ = ["Fault", "Samples", "code_of", "decode", "encode", "seed_id"]
 
 RESYNC_STEP = 128  # the shortest miniSEED record, and the unit of all record lengths
+STEIM_CHECK = "Data integrity check"  # libmseed only warns of it
+
+_Ints = npt.NDArray[np.int64]
+_Codes = npt.NDArray[np.uint64]
+_Floats = npt.NDArray[np.float64]
+_Flags = npt.NDArray[np.bool_]
+_Int32s = npt.NDArray[np.int32]
 
 
 class Fault(Struct, frozen=True):
@@ -35,74 +49,84 @@ class Fault(Struct, frozen=True):
 
 
 class Samples(Struct, frozen=True):
-    """What a sequence of values holds, record by record.
+    """What a sequence of values holds, record by record, in the order of the bytes.
 
     Attributes
     ----------
     value : int64[n]
         Index of the value that each record came in.
-    ids : list of n str
-        SEED ids ``NET.STA.LOC.CHA``.
+    code : uint64[n, 2]
+        Its channel, as `code_of` packs it.
     start_ns : int64[n]
         Time of the first sample, ns since 1970 UTC.
     rate : float64[n]
         Samples a second.
     first, count : int64[n]
-        Where the record's samples stand in `samples`.
-    samples : float64[m]
-        Counts (or units, for float records).
+        Where the record's samples stand: in `samples` where `integer`, else in `floats`.
     integer : bool[n]
         True where the record held integers.
+    samples : int32[m]
+        Counts. Between those of two records may stand some that belong to none.
+    floats : float64[k]
+        Samples of records that held single or double precision; finite.
     faults
-        What could not be read.
+        What could not be read, in the order of the bytes.
     """
 
-    value: npt.NDArray[np.int64]
-    ids: list[str]
-    start_ns: npt.NDArray[np.int64]
+    value: _Ints
+    code: _Codes
+    start_ns: _Ints
     rate: npt.NDArray[np.float64]
-    first: npt.NDArray[np.int64]
-    count: npt.NDArray[np.int64]
-    samples: npt.NDArray[np.float64]
+    first: _Ints
+    count: _Ints
     integer: npt.NDArray[np.bool_]
+    samples: npt.NDArray[np.int32]
+    floats: npt.NDArray[np.float64]
     faults: list[Fault]
 
-
-_names: dict[str, str] = {}
-
-
-def _seed_id(sourceid: str) -> str:
-    """Turn ``FDSN:NET_STA_LOC_B_S_S`` into ``NET.STA.LOC.CHA``; remembered, for it is costly."""
-    name = _names.get(sourceid)
-    if name is None:
-        name = _names[sourceid] = ".".join(sourceid2nslc(sourceid))
-    return name
+    @property
+    def ids(self) -> list[str]:
+        """SEED ids."""
+        return [seed_id(code) for code in self.code]
 
 
-def _unusable(record: MS3Record, samples: npt.NDArray[np.generic] | None) -> tuple[str, str] | None:
-    """Say why a record that parses cannot be used."""
-    if record.samplecnt <= 0:
-        return "no samples", f"header says {record.samplecnt}"
-    if record.sampletype not in ("i", "f", "d"):
-        return "not waveform data", f"encoding {record.encoding}"
-    if not record.samprate > 0:
-        return "no sampling rate", f"header says {record.samprate}"
-    if samples is None or len(samples) != record.samplecnt:
-        return "sample count", f"header says {record.samplecnt}"
-    if record.sampletype != "i" and not np.isfinite(samples).all():
-        return "not finite", f"{np.count_nonzero(~np.isfinite(samples))} samples"
-    return None
+def code_of(seed_id: str) -> _Codes:
+    """Pack a SEED id into two numbers, so that a channel is found without a string.
+
+    Parameters
+    ----------
+    seed_id
+        ``NET.STA.LOC.CHA`` of at most 2, 5, 2 and 3 ASCII letters or digits.
+
+    Returns
+    -------
+    uint64[2]
+        The bytes 8 to 15 and 16 to 19 of a miniSEED 2 header, the first one lowest: station,
+        location, channel and network, filled up with spaces.
+
+    Raises
+    ------
+    ValueError
+        For an id that has no place there: miniSEED 3 knows longer codes.
+    """
+    parts = seed_id.split(".")
+    if len(parts) != 4 or any(" " in part or not part.isascii() for part in parts):
+        raise ValueError(f"{seed_id!r} is not NET.STA.LOC.CHA")
+    network, station, location, channel = parts
+    packed = f"{station:5}{location:2}{channel:3}{network:2}".encode("ascii")
+    if len(packed) != 12:
+        raise ValueError(f"{seed_id!r} has codes longer than 2.5.2.3 characters")
+    return np.array(
+        [int.from_bytes(packed[:8], "little"), int.from_bytes(packed[8:], "little")], np.uint64
+    )
 
 
-def _next_record(value: bytes, offset: int) -> int:
-    """Return where the next readable record begins after `offset`, or the end of the value."""
-    for there in range(offset + RESYNC_STEP, len(value) - RESYNC_STEP + 1, RESYNC_STEP):
-        try:
-            MS3Record.parse(memoryview(value)[there:])
-        except MiniSEEDError:
-            continue
-        return there
-    return len(value)
+def seed_id(code: _Codes) -> str:
+    """Return the ``NET.STA.LOC.CHA`` that `code_of` packed into uint64[2]."""
+    packed = int(code[0]).to_bytes(8, "little") + int(code[1]).to_bytes(4, "little")
+    text = packed.decode("ascii")
+    parts = text[10:12], text[0:5], text[5:7], text[7:10]
+    return ".".join(part.rstrip(" ") for part in parts)
 
 
 def decode(values: Sequence[bytes]) -> Samples:
@@ -119,53 +143,180 @@ def decode(values: Sequence[bytes]) -> Samples:
         Never raises for what the bytes say: what is no usable record is among the faults,
         and reading goes on at the next record.
     """
-    index: list[int] = []
-    ids: list[str] = []
-    start: list[int] = []
-    rate: list[float] = []
-    count: list[int] = []
-    integer: list[bool] = []
-    pieces: list[npt.NDArray[np.float64]] = []
-    faults: list[Fault] = []
-    for number, value in enumerate(values):
-        offset = 0
-        view = memoryview(value)
-        while offset < len(value):
-            try:
-                record = MS3Record.parse(view[offset:], unpack_data=True)
-                length = record.reclen
-                name = _seed_id(record.sourceid)
-                samples = record.np_datasamples if record.samplecnt > 0 else None
-                why = _unusable(record, samples)
-            except (MiniSEEDError, ValueError) as error:
-                there = _next_record(value, offset)
-                excerpt = bytes(view[offset:there])
-                faults.append(Fault(number, "", "not miniSEED", str(error), excerpt))
-                offset = there
-                continue
-            if why is not None or samples is None:
-                reason, detail = why or ("no samples", "")
-                excerpt = bytes(view[offset : offset + length])
-                faults.append(Fault(number, name, reason, detail, excerpt))
+    joined = memoryview(b"".join(values))
+    data = np.frombuffer(joined, np.uint8)
+    lengths = np.fromiter(map(len, values), np.int64, len(values))
+    end = np.cumsum(lengths)
+    begin = end - lengths
+    value = np.arange(len(values))
+    parts: list[_Part] = []
+    odd: list[_Odd] = []
+    faults: list[tuple[int, Fault]] = []
+    while begin.size:
+        part, stopped = _read_plain(data, value, begin, end)
+        parts.append(part)
+        for i in np.flatnonzero(stopped < end).tolist():
+            at, number = int(stopped[i]), int(value[i])
+            outcome, length = _read_odd(joined[at : int(end[i])], number, at)
+            if isinstance(outcome, Fault):
+                faults.append((at, outcome))
             else:
-                index.append(number)
-                ids.append(name)
-                start.append(record.starttime)
-                rate.append(record.samprate)
-                count.append(len(samples))
-                integer.append(record.sampletype == "i")
-                pieces.append(samples.astype(np.float64))
-            offset += length
-    counts = np.array(count, np.int64)
+                odd.append(outcome)
+            stopped[i] += length
+        more = np.flatnonzero(stopped < end)
+        value, begin, end = value[more], stopped[more], end[more]
+    if odd or not parts:
+        parts.append(_gather(odd))
+    return _join(parts, [fault for _, fault in sorted(faults, key=lambda item: item[0])])
+
+
+class _Part(Struct, frozen=True):
+    """Some records; as in `Samples`, and where each begins in the joined bytes."""
+
+    offset: _Ints
+    value: _Ints
+    code: _Codes
+    start_ns: _Ints
+    rate: _Floats
+    first: _Ints
+    count: _Ints
+    integer: _Flags
+    samples: _Int32s
+    floats: _Floats
+
+
+class _Odd(Struct, frozen=True):
+    """One record that pymseed read."""
+
+    offset: int
+    value: int
+    code: _Codes
+    start_ns: int
+    rate: float
+    samples: npt.NDArray[np.generic]
+
+
+def _read_plain(
+    data: npt.NDArray[np.uint8], value: _Ints, begin: _Ints, end: _Ints
+) -> tuple[_Part, _Ints]:
+    """Read the plain records of stretches; return them, and where each stretch stopped."""
+    stretch, offset, code, start_ns, rate, shape, stopped = headers.scan(data, begin, end)
+    first, integer, samples, floats, fine = steim.unpack(data, shape)
+    count = shape[:, 0].copy()
+    if not fine.all():
+        np.minimum.at(stopped, stretch[~fine], offset[~fine])
+        used = offset < stopped[stretch]
+        stretch, offset, code, start_ns = stretch[used], offset[used], code[used], start_ns[used]
+        rate, first, count, integer = rate[used], first[used], count[used], integer[used]
+    part = _Part(
+        offset, value[stretch], code, start_ns, rate, first, count, integer, samples, floats
+    )
+    return part, stopped
+
+
+def _read_odd(view: memoryview, number: int, offset: int) -> tuple[_Odd | Fault, int]:
+    """Read the record that a view of the rest of a value begins with; return its length too."""
+    try:
+        record = MS3Record.parse(view, unpack_data=True)
+        warnings = get_error_messages()
+        length = record.reclen
+        codes = sourceid2nslc(record.sourceid)
+        samples = record.np_datasamples if record.samplecnt > 0 else None
+        why = _unusable(record, samples, warnings)
+    except (MiniSEEDError, ValueError) as error:
+        length = _next_record(view)
+        return Fault(number, "", "not miniSEED", str(error), bytes(view[:length])), length
+    name = ".".join(codes)
+    if why is None:
+        try:
+            code = code_of(name)
+        except ValueError as error:
+            why = "channel code", str(error)
+    if why is not None or samples is None:
+        reason, detail = why or ("no samples", "")
+        return Fault(number, name, reason, detail, bytes(view[:length])), length
+    return _Odd(offset, number, code, record.starttime, record.samprate, samples.copy()), length
+
+
+def _unusable(
+    record: MS3Record, samples: npt.NDArray[np.generic] | None, warnings: list[str]
+) -> tuple[str, str] | None:
+    """Say why a record that parses cannot be used."""
+    if record.samplecnt <= 0:
+        return "no samples", f"header says {record.samplecnt}"
+    if record.sampletype not in ("i", "f", "d"):
+        return "not waveform data", f"encoding {record.encoding}"
+    if not record.samprate > 0:
+        return "no sampling rate", f"header says {record.samprate}"
+    if samples is None or len(samples) != record.samplecnt:
+        return "sample count", f"header says {record.samplecnt}"
+    if record.sampletype != "i" and not np.isfinite(samples).all():
+        return "not finite", f"{np.count_nonzero(~np.isfinite(samples))} samples"
+    for warning in warnings:
+        if STEIM_CHECK in warning:
+            return "Steim check", warning.strip()
+    return None
+
+
+def _next_record(view: memoryview) -> int:
+    """Return where the next readable record begins after the one at 0, or the view's length."""
+    for there in range(RESYNC_STEP, len(view) - RESYNC_STEP + 1, RESYNC_STEP):
+        try:
+            MS3Record.parse(view[there:])
+        except MiniSEEDError:
+            continue
+        return there
+    return len(view)
+
+
+def _gather(odd: list[_Odd]) -> _Part:
+    """Put records that were read one by one into arrays."""
+    count = np.array([o.samples.size for o in odd], np.int64)
+    integer = np.array([o.samples.dtype.kind == "i" for o in odd], np.bool_)
+    first = np.empty(len(odd), np.int64)
+    for kind in (integer, ~integer):
+        first[kind] = np.cumsum(count[kind]) - count[kind]
+    integers = [o.samples for o in odd if o.samples.dtype.kind == "i"]
+    reals = [o.samples for o in odd if o.samples.dtype.kind != "i"]
+    return _Part(
+        offset=np.array([o.offset for o in odd], np.int64),
+        value=np.array([o.value for o in odd], np.int64),
+        code=np.array([o.code for o in odd], np.uint64).reshape(-1, 2),
+        start_ns=np.array([o.start_ns for o in odd], np.int64),
+        rate=np.array([o.rate for o in odd], np.float64),
+        first=first,
+        count=count,
+        integer=integer,
+        samples=np.concatenate([np.empty(0, np.int32), *integers], dtype=np.int32),
+        floats=np.concatenate([np.empty(0), *reals], dtype=np.float64),
+    )
+
+
+def _join(parts: list[_Part], faults: list[Fault]) -> Samples:
+    """Put parts together, their records in the order of the bytes."""
+    if len(parts) == 1:
+        (p,) = parts
+        return Samples(
+            p.value, p.code, p.start_ns, p.rate, p.first, p.count, p.integer, p.samples, p.floats,
+            faults,
+        )  # fmt: skip
+    before, before_floats = 0, 0
+    first = []
+    for part in parts:
+        first.append(part.first + np.where(part.integer, before, before_floats))
+        before += part.samples.size
+        before_floats += part.floats.size
+    order = np.argsort(np.concatenate([part.offset for part in parts]), kind="stable")
     return Samples(
-        value=np.array(index, np.int64),
-        ids=ids,
-        start_ns=np.array(start, np.int64),
-        rate=np.array(rate, np.float64),
-        first=np.cumsum(counts) - counts,
-        count=counts,
-        samples=np.concatenate(pieces) if pieces else np.empty(0),
-        integer=np.array(integer, np.bool_),
+        value=np.concatenate([part.value for part in parts])[order],
+        code=np.concatenate([part.code for part in parts])[order],
+        start_ns=np.concatenate([part.start_ns for part in parts])[order],
+        rate=np.concatenate([part.rate for part in parts])[order],
+        first=np.concatenate(first)[order],
+        count=np.concatenate([part.count for part in parts])[order],
+        integer=np.concatenate([part.integer for part in parts])[order],
+        samples=np.concatenate([part.samples for part in parts]),
+        floats=np.concatenate([part.floats for part in parts]),
         faults=faults,
     )
 

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from stream.settings import Settings
 
-__all__ = ["ContinuitySettings", "IngestSettings", "QualitySettings"]
+__all__ = ["ContinuitySettings", "IngestSettings", "LiveSettings", "QualitySettings"]
 
 
 class ContinuitySettings(Settings, frozen=True):
@@ -72,6 +72,53 @@ class QualitySettings(Settings, frozen=True):
     ] = 30.0
 
 
+class LiveSettings(Settings, frozen=True):
+    """What `alatau run` follows: a folder into which an acquisition system writes miniSEED."""
+
+    folder: Annotated[
+        str,
+        Meta(
+            description="Folder that is followed with all folders in it; relative to this file; "
+            "empty for none."
+        ),
+    ] = ""
+    stations: Annotated[
+        str,
+        Meta(
+            description="StationXML of the network, or a folder with several *.xml; relative to "
+            "this file."
+        ),
+    ] = ""
+    files: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        Meta(
+            description="Patterns of the names of miniSEED files; the last one is that of an SDS "
+            "archive.",
+            min_length=1,
+        ),
+    ] = ("*.mseed", "*.miniseed", "*.ms", "*.*.*.*.D.[0-9][0-9][0-9][0-9].[0-9][0-9][0-9]")
+    poll_s: Annotated[
+        float,
+        Meta(description="Seconds between two looks into the folder.", ge=0.01, le=10),
+    ] = 0.1
+    back_s: Annotated[
+        float,
+        Meta(
+            description="At the start, records that ended less than this (s) ago are read too; "
+            "older ones are archive. More than continuity.horizon_s is dropped as late.",
+            ge=0,
+            le=3600,
+        ),
+    ] = 0.0
+    wait_s: Annotated[
+        float,
+        Meta(
+            description="A record that is still half written after this long (s) is rejected.",
+            gt=0,
+        ),
+    ] = 30.0
+
+
 class IngestSettings(Settings, frozen=True):
     """The way in."""
 
@@ -87,5 +134,6 @@ class IngestSettings(Settings, frozen=True):
             ge=0,
         ),
     ] = 0.5
+    live: LiveSettings = LiveSettings()
     continuity: ContinuitySettings = ContinuitySettings()
     quality: QualitySettings = QualitySettings()

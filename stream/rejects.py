@@ -8,7 +8,7 @@ from msgspec import Struct
 from stream.records import Output, Record
 from stream.topics import REJECTS
 
-__all__ = ["Reject", "decode", "reject"]
+__all__ = ["Reject", "decode", "refuse", "reject"]
 
 KEPT_BYTES = 512  # one miniSEED record of the usual length
 
@@ -74,6 +74,26 @@ def reject(
         record.offset,
         record.timestamp,
     )
+
+
+def refuse(
+    source: str, reason: str, detail: str, value: bytes, *, number: int, arrival_ms: int
+) -> Output:
+    """Make the output that keeps what was refused at the edge, before it came so far as a log.
+
+    Parameters
+    ----------
+    source, reason, detail
+        See `Reject`.
+    value
+        The offending bytes.
+    number, arrival_ms
+        Its place among all that has come, and when it came (ms since 1970 UTC).
+    """
+    excerpt = base64.b64encode(value[:KEPT_BYTES]).decode("ascii")
+    body = Reject(source=source, reason=reason, detail=detail, excerpt=excerpt)
+    key = source.encode("ascii", "backslashreplace")
+    return Output(REJECTS.name, key, msgspec.json.encode(body), number, arrival_ms)
 
 
 def decode(value: bytes) -> Reject:

@@ -58,13 +58,19 @@ def _unseen(records: Iterable[Record], seen: dict[bytes, tuple[int, int]]) -> li
 
 
 def _marked(outputs: Sequence[Output], topic: str, partition: int) -> list[Output]:
-    """Give every output the header that names its cause."""
+    """Give every output the header that names its cause.
+
+    Outputs of one cause are numbered by topic: a reject more or less, which may hang on when
+    the stage was started, moves no result's number.
+    """
     marked = []
     last = -1
-    number = 0
+    numbers: dict[str, int] = {}
     for output in outputs:
-        number = number + 1 if output.cause == last else 0
+        if output.cause != last:
+            numbers.clear()
         last = output.cause
+        number = numbers[output.topic] = numbers.get(output.topic, -1) + 1
         mark = f"{topic}/{partition}/{output.cause}/{number}".encode()
         marked.append(
             Output(

@@ -21,7 +21,7 @@ from stream.meaning import allowed, description, dotted, names, plain, sentence
 from stream.reference import reference
 from stream.toml_lines import TomlPath, line_of, lines_of, unfinished
 
-__all__ = ["Settings", "load", "reference"]
+__all__ = ["Settings", "load", "misfit", "reference"]
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +77,22 @@ def load(path: Path | None, kind: type[T]) -> T:
             line=line_of(lines_of(text), fault.place),
         )
     return msgspec.convert(table, kind)
+
+
+def misfit(path: Path | None, place: TomlPath, problem: str, remedy: str) -> ConfigurationError:
+    """Make the error of a setting that is allowed, but does not fit the world it is used in.
+
+    Parameters
+    ----------
+    path
+        The file that the settings were read from; None if there is none.
+    place
+        Names of the tables and of the setting.
+    problem, remedy
+        See `ConfigurationError`.
+    """
+    line = None if path is None else line_of(lines_of(_read(path)), place)
+    return ConfigurationError(f"`{dotted(place)}`: {problem}", remedy=remedy, file=path, line=line)
 
 
 def _read(path: Path) -> str:

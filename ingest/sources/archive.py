@@ -7,6 +7,7 @@ a folder without) and optionally ``packets.csv.gz``: when each real packet arriv
 import csv
 import gzip
 import io
+import math
 import zlib
 from pathlib import Path
 
@@ -249,7 +250,7 @@ def _arrivals(path: Path) -> dict[str, npt.NDArray[np.float64]]:
         text = gzip.decompress(path.read_bytes()).decode("utf-8")
         for row in csv.DictReader(io.StringIO(text)):
             rows.setdefault(row["device_id"], []).append(
-                (float(row["device_t_last_sample"]), float(row["cloud_t_received"]))
+                (_seconds(row["device_t_last_sample"]), _seconds(row["cloud_t_received"]))
             )
     except (OSError, zlib.error, EOFError, UnicodeDecodeError, KeyError, ValueError) as error:
         raise RecordingError(
@@ -257,6 +258,13 @@ def _arrivals(path: Path) -> dict[str, npt.NDArray[np.float64]]:
             "device_t_last_sample and cloud_t_received, or give --latency SECONDS."
         ) from error
     return {device: np.array(sorted(pairs)) for device, pairs in rows.items()}
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not math.isfinite(seconds):
+        raise ValueError(f"{text} is no time")
+    return seconds
 
 
 def _device_times(table: npt.NDArray[np.float64], trace: _Trace) -> npt.NDArray[np.float64]:

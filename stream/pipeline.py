@@ -1,0 +1,77 @@
+"""Runs all stages in one process beside a source, until a stop is asked for."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from stream.log import Log
+from stream.operator import Stage
+from stream.runner import StageRunner
+
+__all__ = ["retention", "run", "stop_on_signals"]
+
+IDLE_S = 0.25  # between two looks round when nothing comes
+MARGIN = timedelta(minutes=10)
+
+
+def retention(stages: Sequence[Stage]) -> timedelta:
+    """Return how much a log must keep: the longest memory of the stages, and a margin."""
+    return max(stage.make(0).memory for stage in stages) + MARGIN
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Make the event that SIGINT or SIGTERM sets; a second signal ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def ask() -> None:
+        stop.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, ask)
+    return stop
+
+
+async def run(
+    log: Log,
+    stages: Sequence[Stage],
+    source: Coroutine[None, None, None],
+    look: Callable[[], Awaitable[None]],
+) -> None:
+    """Run a source and the stages; end when the source has ended and all is dealt with.
+
+    Parameters
+    ----------
+    log
+        What they stand on.
+    stages
+        Each after those that it reads from.
+    source
+        Appends to the log; what it raises is raised here, after the rest has been dealt with.
+    look
+        Called after every round of the stages, and several times a second without one.
+    """
+    runners = [StageRunner(log, stage) for stage in stages]
+    for runner in runners:
+        await runner.start()
+    coming = asyncio.create_task(source)
+    try:
+        while True:
+            ended = coming.done()
+            read = sum([await runner.step() for runner in runners])
+            await look()
+            if read:
+                await asyncio.sleep(0)  # the log in memory never waits: let the source run
+            elif ended:
+                break
+            else:
+                await log.wait(IDLE_S)
+    finally:
+        coming.cancel()
+        with suppress(asyncio.CancelledError):
+            await coming
