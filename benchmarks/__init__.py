@@ -1,0 +1,1 @@
+"""Measurements, and the recording that may be committed."""

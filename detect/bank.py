@@ -1,6 +1,7 @@
 """The state of all channels of a partition, and the call that advances them."""
 
 from collections import deque
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -63,16 +64,17 @@ class _Rate:
         self.sample_type: npt.DTypeLike = np.int32 if integer else np.float64
         band = filters.band_pass(rate, s.low_hz, s.high_hz)
         self.exact = band.ravel()
-        self.sos = filters.differenced(band).ravel().astype(kind)
+        self.sos = cast(kernels.Floats, filters.differenced(band).ravel().astype(kind))
         steps = [1.0 / (length * rate) for length in (s.short_s, s.long_s, s.middle_s)]
         shares = [share for step in steps for share in (step, 1.0 - step)]
-        self.constants = np.array([*shares, s.on, s.off, s.again, QUIET, FLOOR], kind)
+        ratios = (s.on, s.off, s.again)
+        self.constants = cast(kernels.Floats, np.array([*shares, *ratios, QUIET, FLOOR], kind))
         seconds = (s.settle_s, s.confirm_s, s.shortest_s, s.longest_s, s.apart_s, s.long_s)
         self.lengths = np.array([max(1, round(t * rate)) for t in seconds], np.int64)
         self.used = 0
-        self.state = np.zeros((0, kernels.ROWS * kernels.LANES), kind)
+        self.state = cast(kernels.Floats, np.zeros((0, kernels.ROWS * kernels.LANES), kind))
         self.marks = np.zeros((0, kernels.MARKS), np.int64)
-        self.last = np.zeros(0, self.sample_type)
+        self.last = cast(kernels.Samples, np.zeros(0, self.sample_type))
         self.triggers = np.zeros(0, np.bool_)
 
     def add(self, triggers: bool) -> int:
@@ -82,15 +84,46 @@ class _Rate:
             groups = max(1, self.state.shape[0])
             more = groups * kernels.LANES
             rows = np.zeros((groups, self.state.shape[1]), self.state.dtype)
-            self.state = np.concatenate((self.state, rows))
+            self.state = cast(kernels.Floats, np.concatenate((self.state, rows)))
             marks = np.zeros((more, kernels.MARKS), np.int64)
             marks[:, 1] = -1
             self.marks = np.concatenate((self.marks, marks))
-            self.last = np.concatenate((self.last, np.zeros(more, self.sample_type)))
+            last = np.concatenate((self.last, np.zeros(more, self.sample_type)))
+            self.last = cast(kernels.Samples, last)
             self.triggers = np.concatenate((self.triggers, np.zeros(more, np.bool_)))
         self.triggers[lane] = triggers
         self.used += 1
         return lane
+
+    def advance(
+        self,
+        lanes: _Ints,
+        first: _Ints,
+        count: _Ints,
+        restart: _Flags,
+        samples: npt.NDArray[np.int32] | _Doubles,
+    ) -> tuple[_Ints, _Doubles]:
+        """Run a stretch for each of some lanes; see `detect.kernels.advance`."""
+        peaks = np.empty(lanes.size)
+        most = lanes.size + int(count.sum()) // int(self.lengths[kernels.CONFIRM])
+        out = np.empty((most, 3), np.int64)
+        many = kernels.advance(
+            lanes,
+            first,
+            count,
+            restart,
+            samples,
+            self.last,
+            self.triggers,
+            self.state,
+            self.marks,
+            self.sos,
+            self.constants,
+            self.lengths,
+            peaks,
+            out,
+        )
+        return out[:many], peaks
 
 
 class ChannelBank:
@@ -185,60 +218,39 @@ class ChannelBank:
         peaks : float64[n]
             Largest band-passed amplitude of each record, counts; 0 while settling.
         """
-        peaks = np.zeros(channel.size)
+        order = np.arange(channel.size)
+        rank = 0 * order
+        if not np.all(channel[1:] > channel[:-1]):
+            order, rank = _in_order(channel)
+            channel, first, count = channel[order], first[order], count[order]
+            start_ns, rate, restart = start_ns[order], rate[order], restart[order]
+        peaks = np.empty(channel.size)
+        seen = np.empty(channel.size, np.int64)
+        stretch = np.empty(channel.size, np.int64)
         found: list[Trigger] = []
-        seen = np.zeros(channel.size, np.int64)
-        stretch = np.zeros(channel.size, np.int64)
-        order = np.lexsort((np.arange(channel.size), self._lane[channel], self._of[channel]))
-        for rows in _passes(order, channel):
-            ofs = self._of[channel[rows]]
-            for of in np.unique(ofs).tolist():
-                these = rows[ofs == of]
-                lanes = self._lane[channel[these]]
-                lot = self._rates[of]
-                begins = restart[these]
-                seen[these] = np.where(begins, 0, lot.marks[lanes, kernels.SEEN])
-                stretch[these] = lot.marks[lanes, kernels.STRETCH] + begins
-                some = np.empty(these.size)
-                most = these.size + int(count[these].sum()) // int(lot.lengths[kernels.CONFIRM])
-                out = np.empty((most, 3), np.int64)
-                many = kernels.advance(
-                    lanes,
-                    first[these],
-                    count[these],
-                    begins,
-                    samples,
-                    lot.last,
-                    lot.triggers,
-                    lot.state,
-                    lot.marks,
-                    lot.sos,
-                    lot.constants,
-                    lot.lengths,
-                    some,
-                    out,
-                )
-                peaks[these] = some
-                for sample, confirmed, row in out[:many].tolist():
-                    record = int(these[row])
-                    found.append(Trigger(record, int(channel[record]), sample, confirmed))
+        for turn in range(int(rank.max(initial=0)) + 1):
+            for number, lot in enumerate(self._rates):
+                rows: slice | _Ints = slice(None)
+                if len(self._rates) > 1 or turn or rank.any():
+                    rows = np.flatnonzero((rank == turn) & (self._of[channel] == number))
+                lanes, begins = self._lane[channel[rows]], restart[rows]
+                if lanes.size == 0:
+                    continue
+                marks = lot.marks[lanes]
+                seen[rows] = np.where(begins, 0, marks[:, kernels.SEEN])
+                stretch[rows] = marks[:, kernels.STRETCH] + begins
+                out, peaks[rows] = lot.advance(lanes, first[rows], count[rows], begins, samples)
+                for sample, confirmed, row in out.tolist():
+                    at = row if isinstance(rows, slice) else int(rows[row])
+                    found.append(Trigger(int(order[at]), int(channel[at]), sample, confirmed))
         self._anchor_ns[channel] = start_ns
         self._anchor[channel] = seen
         self._sampling[channel] = rate
-        by_channel = np.argsort(channel, kind="stable")
-        self._keep(
-            _Batch(
-                samples,
-                channel[by_channel],
-                stretch[by_channel],
-                seen[by_channel],
-                first[by_channel],
-                count[by_channel],
-                arrival_ms,
-            )
-        )
+        self._keep(_Batch(samples, channel, stretch, seen, first, count, arrival_ms))
         found.sort(key=lambda trigger: trigger.record)
-        return found, peaks
+        given = np.empty_like(peaks)
+        given[order] = peaks
+        return found, given
 
     def _keep(self, batch: _Batch) -> None:
         """Remember a batch's samples; let go of those that no onset can need any more."""
@@ -247,11 +259,14 @@ class ChannelBank:
         while self._history[0].arrival_ms < oldest:
             self._history.popleft()
 
-    def settling(self, channel: int) -> bool:
-        """Say whether a channel is still blind after a start or a gap."""
-        lot = self._rates[self._of[channel]]
-        seen = lot.marks[self._lane[channel], kernels.SEEN]
-        return bool(seen < lot.lengths[kernels.SETTLE])
+    def settling(self) -> _Flags:
+        """Say of every channel if it is still blind after a start or a gap."""
+        blind = np.empty(self.size, np.bool_)
+        for number, lot in enumerate(self._rates):
+            rows = np.flatnonzero(self._of[: self.size] == number)
+            seen = lot.marks[self._lane[rows], kernels.SEEN]
+            blind[rows] = seen < lot.lengths[kernels.SETTLE]
+        return blind
 
     def rate(self, channel: int) -> float:
         """Return the newest sampling rate of a channel."""
@@ -316,13 +331,10 @@ def _joined(pieces: list[_Doubles]) -> _Doubles:
     return np.concatenate(pieces[::-1]) if pieces else np.empty(0)
 
 
-def _passes(order: _Ints, channel: _Ints) -> list[_Ints]:
-    """Split rows, sorted by lane, so that no channel stands twice in a pass."""
-    ordered = channel[order]
-    same = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
-    if same.size == 0:
-        return [order]
-    rank = np.zeros(order.size, np.int64)
-    for i in same.tolist():
+def _in_order(channel: _Ints) -> tuple[_Ints, _Ints]:
+    """Return an order by channel, and how often a row's channel has stood before it."""
+    order = np.argsort(channel, kind="stable")
+    rank = np.zeros(channel.size, np.int64)
+    for i in (np.flatnonzero(np.diff(channel[order]) == 0) + 1).tolist():
         rank[i] = rank[i - 1] + 1
-    return [order[rank == r] for r in range(int(rank.max()) + 1)]
+    return order, rank

@@ -3,12 +3,27 @@
 Times are microseconds since 1970 UTC (exact in JSON numbers, which end at 2^53).
 """
 
+import re
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-__all__ = ["Detection", "Motion", "Pick", "PickMotion", "StationMotion", "decode", "encode"]
+__all__ = [
+    "Detection",
+    "Motion",
+    "Pick",
+    "PickMotion",
+    "StationMotion",
+    "decode",
+    "encode",
+    "impossible",
+]
+
+_CODE = "[A-Za-z0-9-]"
+_CHANNEL = re.compile(rf"{_CODE}*\.{_CODE}+\.{_CODE}*\.{_CODE}*")
+_MOST_APART_US = 86_400_000_000  # a day: no setting lets data in that are further from now
+_MOST_UNCERTAIN_S = 60.0
 
 
 class Pick(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pick"):
@@ -148,3 +163,27 @@ def decode(value: bytes) -> Detection:
         If the bytes are not JSON or not of the contract.
     """
     return _decoder.decode(value)
+
+
+def impossible(detection: Detection, arrival_us: int) -> str:
+    """Say why nothing may be decided on a detection; empty where it may.
+
+    Parameters
+    ----------
+    detection
+        As read.
+    arrival_us
+        Arrival of its record, us since 1970 UTC.
+    """
+    for place in detection.stations if isinstance(detection, Motion) else (detection,):
+        if not (abs(place.latitude) <= 90.0 and abs(place.longitude) <= 360.0):
+            return f"{place.station} at {place.latitude}, {place.longitude} is not on the globe"
+    if isinstance(detection, Motion):
+        return ""
+    if not _CHANNEL.fullmatch(detection.channel):
+        return f"{detection.channel!r} is not NET.STA.LOC.CHA"
+    if abs(detection.time_us - arrival_us) > _MOST_APART_US:
+        return "its time is more than a day from its arrival"
+    if not 0.0 <= detection.uncertainty_s <= _MOST_UNCERTAIN_S:
+        return f"an uncertainty of {detection.uncertainty_s} s"
+    return ""

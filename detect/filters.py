@@ -1,9 +1,15 @@
 """Filters as second-order sections, designed once for each sampling rate.
 
-A section is ``b0 b1 b2 a1 a2`` with ``a0 = 1``, run in transposed direct form II.
+A section is ``b0 b1 b2 a1 a2`` with ``a0 = 1``, run in transposed direct form II. What scipy has
+designed is kept in the user's cache folder, so that a worker that starts again does not wait a
+second for scipy.signal.
 """
 
+import json
+import os
+import tempfile
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +25,42 @@ DISPLACEMENT_LOW_PASS_HZ = 3.0  # Pd of Kuyuk and Allen (2013), doi:10.1002/2013
 
 
 def _design(order: int, corners: float | list[float], kind: str, rate: float) -> Sections:
-    from scipy.signal import butter  # 1.2 s to import, and only design needs it
+    name = json.dumps([order, corners, kind, rate])
+    kept = _kept()
+    if name not in kept:
+        from scipy.signal import butter  # 1.2 s to import, and only design needs it
 
-    sos = butter(order, corners, kind, fs=rate, output="sos")
-    return np.ascontiguousarray(sos[:, [0, 1, 2, 4, 5]])
+        sos = butter(order, corners, kind, fs=rate, output="sos")
+        kept[name] = sos[:, [0, 1, 2, 4, 5]].tolist()
+        _keep(kept)
+    return np.array(kept[name])
+
+
+def _path() -> Path:
+    cache_home = os.environ.get("XDG_CACHE_HOME")
+    folder = Path(cache_home) if cache_home else Path.home() / ".cache"
+    return folder / "alatau" / "filters.json"
+
+
+@cache
+def _kept() -> dict[str, list[list[float]]]:
+    """Return the designs on disk; none if there is no file, or not ours."""
+    try:
+        kept = json.loads(_path().read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _keep(designs: dict[str, list[list[float]]]) -> None:
+    """Write the designs, whole or not at all; a folder that cannot be written costs a second."""
+    try:
+        _path().parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=_path().parent, delete=False) as file:
+            json.dump(designs, file)
+        Path(file.name).replace(_path())
+    except OSError:
+        return
 
 
 @cache

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
-__all__ = ["LANES", "advance", "judge", "motion", "onset"]
+__all__ = ["LANES", "Floats", "Samples", "advance", "judge", "motion", "onset"]
 
 _Ints = npt.NDArray[np.int64]
 _Doubles = npt.NDArray[np.float64]
-_Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
-_Samples = npt.NDArray[np.int32] | npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+Samples = npt.NDArray[np.int32] | npt.NDArray[np.float64]
 
 LANES = 64
 LONG_BLOCK = 100  # samples of a lane taken at a time while there are as many
@@ -43,7 +43,7 @@ TINY = 1e-300
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _idle(x: _Floats, steps: int, s: _Floats, found: _Floats, sos: _Floats, k: _Floats) -> None:
+def _idle(x: Floats, steps: int, s: Floats, found: Floats, sos: Floats, k: Floats) -> None:
     """Advance by one block all lanes of a group that are settled and not triggered.
 
     x : [steps, LANES] samples less the one before; s : [ROWS, LANES] state; found : [2, LANES] peak
@@ -84,13 +84,13 @@ def _idle(x: _Floats, steps: int, s: _Floats, found: _Floats, sos: _Floats, k: _
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _take(
-    samples: _Samples,
+    samples: Samples,
     first: _Ints,
     active: _Ints,
     shift: int,
     steps: int,
-    last: _Samples,
-    x: _Floats,
+    last: Samples,
+    x: Floats,
 ) -> None:
     """Put the next samples of every active lane into rows, less the one before: x[t, lane].
 
@@ -234,16 +234,16 @@ def judge(raw: _Doubles, run_up: int, sos: _Doubles) -> tuple[int, float, float,
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _alone(
-    samples: _Samples,
+    samples: Samples,
     first: int,
     count: int,
     lane: int,
     before: float,
     triggers: bool,
-    s: _Floats,
-    found: _Floats,
-    sos: _Floats,
-    k: _Floats,
+    s: Floats,
+    found: Floats,
+    sos: Floats,
+    k: Floats,
     marks: _Ints,
     lengths: _Ints,
     out: _Ints,
@@ -328,13 +328,13 @@ def advance(
     first: _Ints,
     count: _Ints,
     restart: npt.NDArray[np.bool_],
-    samples: _Samples,
-    last: _Samples,
+    samples: Samples,
+    last: Samples,
     triggers: npt.NDArray[np.bool_],
-    state: _Floats,
+    state: Floats,
     marks: _Ints,
-    sos: _Floats,
-    constants: _Floats,
+    sos: Floats,
+    constants: Floats,
     lengths: _Ints,
     peaks: _Doubles,
     out: _Ints,
@@ -438,18 +438,18 @@ def advance(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _run_idle(
-    samples: _Samples,
-    last: _Samples,
+    samples: Samples,
+    last: Samples,
     triggers: npt.NDArray[np.bool_],
     group: int,
     at: _Ints,
     left: _Ints,
-    s: _Floats,
-    kept: _Floats,
-    found: _Floats,
-    x: _Floats,
-    sos: _Floats,
-    constants: _Floats,
+    s: Floats,
+    kept: Floats,
+    found: Floats,
+    x: Floats,
+    sos: Floats,
+    constants: Floats,
     marks: _Ints,
 ) -> None:
     """Advance the lanes of a group block by block, as long as each is idle and has a block left.

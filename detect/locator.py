@@ -66,6 +66,10 @@ class LocateOperator:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 outputs.append(reject(record, "not a detection", str(error)))
                 continue
+            problem = detections.impossible(detection, record.timestamp * 1000)
+            if problem:
+                outputs.append(reject(record, "impossible detection", problem))
+                continue
             self._now_us = max(self._now_us, record.timestamp * 1000)
             outputs.extend(
                 Output(
@@ -124,6 +128,8 @@ class LocateOperator:
                 if pick.station in candidate.picks:
                     candidate.later.setdefault(pick.station, pick)
             return
+        if self._knows(pick):
+            return
         locate = self._settings.locate
         best: Candidate | None = None
         least = ABSENT
@@ -146,6 +152,14 @@ class LocateOperator:
             return
         self._pool[pick.id] = pick
         yield from self._begin(pick)
+
+    def _knows(self, pick: Pick) -> bool:
+        """Say whether a pick has come before: a repeat is no S wave."""
+        return pick.id in self._pool or any(
+            known is not None and known.id == pick.id
+            for candidate in self._active.values()
+            for known in (candidate.picks.get(pick.station), candidate.later.get(pick.station))
+        )
 
     def _in_coda(self, pick: Pick) -> list[Candidate]:
         """Return the events of which a pick may be a later wave."""

@@ -269,7 +269,7 @@ class PickOperator:
             frame = Motion(
                 partition=self._partition,
                 time_us=record.timestamp * 1000,
-                stations=(self._book.report(station, record.timestamp),),
+                stations=self._book.report([station], record.timestamp),
             )
             outputs.append(self._output(frame, record))
 

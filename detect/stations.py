@@ -1,5 +1,7 @@
 """What the picker knows of each station while its data flow."""
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct, field
@@ -8,12 +10,15 @@ from detect.bank import ChannelBank
 from detect.detections import PickMotion, StationMotion
 from detect.following import Axis, Following
 from detect.settings import PickSettings
+from ingest import quality
 from ingest.channels import Channel, ChannelTable, Station
 from ingest.continuity import Continuity
 from ingest.quality import Quality
 
 __all__ = ["Sensor", "StationBook", "StationState"]
 
+FAULTS = (*quality.NAMES, "clock", "warming", "late")
+CLOCK, WARMING, LATE = (1 << i for i in range(len(quality.NAMES), len(FAULTS)))
 FOLLOWED = 2  # picks: an onset in the coda of another must not end the other's windows
 FLOAT_COUNT = 1e-9  # m/s or m/s2 that a count is made of where records hold floats
 
@@ -71,6 +76,12 @@ class StationState(Struct):
     following: list[Following] = field(default_factory=list)
 
 
+@cache
+def _names(mask: int) -> tuple[str, ...]:
+    """Name the bits of a mask, sorted."""
+    return tuple(sorted(name for i, name in enumerate(FAULTS) if mask >> i & 1))
+
+
 class StationBook:
     """All stations of a partition, and the channels by which they are heard.
 
@@ -78,7 +89,7 @@ class StationBook:
     ----------
     table
         Metadata.
-    bank, continuity, quality
+    bank, continuity, faults
         State by channel, grown as channels appear.
     settings
         Of the picker.
@@ -89,13 +100,13 @@ class StationBook:
         table: ChannelTable,
         bank: ChannelBank,
         continuity: Continuity,
-        quality: Quality,
+        faults: Quality,
         settings: PickSettings,
     ) -> None:
         self._table = table
         self._bank = bank
         self._continuity = continuity
-        self._quality = quality
+        self._quality = faults
         self._settings = settings
         self._numbers: dict[tuple[str, bool], int] = {}
         self._why_not: dict[str, str] = {}
@@ -206,23 +217,31 @@ class StationBook:
                 followed.append(station)
         return followed
 
+    def _faults(self, arrival_ms: int) -> _Ints:
+        """Return what is wrong with each station's primary channels: bits of `FAULTS`."""
+        arrival_ns = arrival_ms * 1_000_000
+        masks = self._quality.masks(arrival_ns)
+        masks |= self._continuity.clock_wrong(arrival_ns) * CLOCK
+        primary = self._primary
+        of = self._station_of[primary]
+        found = np.zeros(len(self.stations), np.int64)
+        np.bitwise_or.at(found, of, masks[primary])
+        blind = np.ones(len(self.stations), np.bool_)
+        np.logical_and.at(blind, of, self._bank.settling()[primary])
+        found |= blind * WARMING
+        found |= (arrival_ns - self._data_end_ns > self._settings.late_s * 1e9) * LATE
+        return found
+
     def faults(self, station: StationState, arrival_ms: int) -> tuple[str, ...]:
         """Name what is wrong with a station's primary channels at an arrival time."""
-        arrival_ns = arrival_ms * 1_000_000
-        found: set[str] = set()
-        primary = [s.axis.channel for s in station.sensors if s.axis.primary]
-        for channel in primary:
-            found.update(self._quality.faults(channel, arrival_ns))
-            if self._continuity.clock_wrong(channel, arrival_ns):
-                found.add("clock")
-        if all(self._bank.settling(channel) for channel in primary):
-            found.add("warming")
-        if arrival_ns - self._data_end_ns[station.number] > self._settings.late_s * 1e9:
-            found.add("late")
-        return tuple(sorted(found))
+        return _names(int(self._faults(arrival_ms)[station.number]))
 
-    def report(self, station: StationState, arrival_ms: int) -> StationMotion:
-        """Say what a station did since its last report."""
+    def report(self, stations: list[StationState], arrival_ms: int) -> tuple[StationMotion, ...]:
+        """Say what stations did since their last report."""
+        masks = self._faults(arrival_ms)
+        return tuple(self._report(station, int(masks[station.number])) for station in stations)
+
+    def _report(self, station: StationState, faults: int) -> StationMotion:
         n = station.number
         end_ns = int(self._data_end_ns[n])
         followed = tuple(
@@ -243,7 +262,7 @@ class StationBook:
             data_end_us=end_ns // 1000,
             pga=float(self._pga[n]),
             pgv=float(self._pgv[n]),
-            faults=self.faults(station, arrival_ms),
+            faults=_names(faults),
             since_picks=followed,
         )
         self._pga[n] = self._pgv[n] = 0.0
@@ -254,4 +273,4 @@ class StationBook:
         """Report the stations heard since their last report, by name."""
         waiting = [self.stations[n] for n in np.flatnonzero(self._unreported).tolist()]
         waiting.sort(key=lambda station: station.name)
-        return tuple(self.report(station, arrival_ms) for station in waiting)
+        return self.report(waiting, arrival_ms)

@@ -167,6 +167,6 @@ class Continuity:
         )
         return verdict, skip
 
-    def clock_wrong(self, channel: int, arrival_ns: int) -> bool:
-        """Say whether a channel's clock was at fault a short while before `arrival_ns`."""
-        return bool(arrival_ns < self._wrong_until_ns[channel])
+    def clock_wrong(self, arrival_ns: int) -> npt.NDArray[np.bool_]:
+        """Say of every channel if its clock was at fault a short while before an arrival."""
+        return arrival_ns < self._wrong_until_ns

@@ -30,6 +30,10 @@ _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
 _CLASS = np.zeros(256, np.uint8)
 _CLASS[np.frombuffer(_LETTERS, np.uint8)] = _CODE
 _CLASS[ord(" ")] = _SPACE
+# Over the bytes of station (5), location (2), channel (3) and network (2), the first one highest:
+_CODES, _SPACES = np.uint32(0x555555), np.uint32(0xAAAAAA)
+_NEEDED = np.uint32(0b01_00_00_00_00_00_00_01_01_01_01_00)  # is no space
+_FOLLOWING = np.uint32(0b00_01_01_01_01_00_01_00_01_01_00_01)  # is a space after a space
 
 
 @njit(cache=True, nogil=True)
@@ -73,46 +77,30 @@ def _u64(data: _Bytes, at: np.uint64, little: bool) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def _coded(data: _Bytes, at: np.uint64, length: int) -> bool:
-    """Say whether there stand letters and digits, and after them but spaces."""
+def _is_plain(data: _Bytes, at: np.uint64) -> bool:
+    """Say whether a record of miniSEED 2 begins here, of a channel with plain codes.
+
+    The first is libmseed's rule (MS2_ISVALIDHEADER), which looks for no more than this.
+    """
     fine = True
-    before = np.uint8(_CODE)
-    for i in range(length):
-        this = _CLASS[data[at + np.uint64(i)]]
-        fine &= (this == _SPACE) | ((this == _CODE) & (before == _CODE))
-        before = this
-    return fine
-
-
-@njit(cache=True, nogil=True)
-def _identified(data: _Bytes, at: np.uint64) -> bool:
-    """Say whether the twelve bytes of station, location, channel, network are plain codes."""
-    return (
-        _CLASS[data[at + np.uint64(8)]] == _CODE
-        and _coded(data, at + np.uint64(8), 5)
-        and _coded(data, at + np.uint64(13), 2)
-        and _coded(data, at + np.uint64(15), 3)
-        and _CLASS[data[at + np.uint64(17)]] == _CODE
-        and _CLASS[data[at + np.uint64(18)]] == _CODE
-        and _coded(data, at + np.uint64(18), 2)
-    )
-
-
-@njit(cache=True, nogil=True)
-def _is_header(data: _Bytes, at: np.uint64) -> bool:
-    """Say whether a record of miniSEED 2 seems to begin here (libmseed's MS2_ISVALIDHEADER)."""
     for i in range(6):
         byte = data[at + np.uint64(i)]
-        if not (48 <= byte <= 57 or byte == 32 or byte == 0):
-            return False
+        fine &= (byte >= 48) & (byte <= 57) | (byte == 32) | (byte == 0)
     quality, reserved = data[at + np.uint64(6)], data[at + np.uint64(7)]
-    return bool(
-        (quality == 68 or quality == 81 or quality == 77 or quality == 82)  # D, Q, M, R
-        and (reserved == 32 or reserved == 0)
-        and data[at + np.uint64(24)] <= 23
-        and data[at + np.uint64(25)] <= 59
-        and data[at + np.uint64(26)] <= 60
-    )
+    fine &= (quality == 68) | (quality == 81) | (quality == 77) | (quality == 82)  # D, Q, M, R
+    fine &= (reserved == 32) | (reserved == 0)
+    fine &= data[at + np.uint64(24)] <= 23
+    fine &= data[at + np.uint64(25)] <= 59
+    fine &= data[at + np.uint64(26)] <= 60
+    # Station, location, channel and network: two bits a byte.
+    kinds = np.uint32(0)
+    for i in range(8, 20):
+        kinds = np.uint32(kinds << np.uint32(2) | np.uint32(_CLASS[data[at + np.uint64(i)]]))
+    codes, spaces = kinds & _CODES, kinds & _SPACES
+    fine &= codes | spaces >> np.uint32(1) == _CODES
+    fine &= codes & _NEEDED == _NEEDED
+    fine &= spaces >> np.uint32(3) & codes & _FOLLOWING == 0
+    return bool(fine)
 
 
 @njit(cache=True, nogil=True)
@@ -124,18 +112,19 @@ def _start_ns(data: _Bytes, at: np.uint64, little: bool) -> np.int64:
     """
     year = _u16(data, at + np.uint64(20), little)
     day = _u16(data, at + np.uint64(22), little)
-    tenths_of_ms = _u16(data, at + np.uint64(28), little)
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if not (1970 <= year <= 2100 and 1 <= day <= 365 + leap and tenths_of_ms <= 9999):
-        return np.int64(-1)
+    fraction = _u16(data, at + np.uint64(28), little)
+    hour, minute = np.int64(data[at + np.uint64(24)]), np.int64(data[at + np.uint64(25)])
+    second = np.int64(data[at + np.uint64(26)])
+    applied = data[at + np.uint64(36)] & 2 != 0
+    correction = np.int64(np.int32(_u32(data, at + np.uint64(40), little)))
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     before = year - 1
     days = 365 * (year - 1970) + before // 4 - before // 100 + before // 400 - 477 + day - 1
-    hour, minute = np.int64(data[at + np.uint64(24)]), np.int64(data[at + np.uint64(25)])
-    seconds = ((days * 24 + hour) * 60 + minute) * 60 + np.int64(data[at + np.uint64(26)])
+    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
+    tenths_of_ms = fraction if applied else fraction + correction
     time = seconds * 1_000_000_000 + tenths_of_ms * 100_000
-    if not data[at + np.uint64(36)] & 2:
-        time += np.int64(np.int32(_u32(data, at + np.uint64(40), little))) * 100_000
-    return time
+    fine = (year >= 1970) & (year <= 2100) & (day >= 1) & (day <= 365 + leap) & (fraction <= 9999)
+    return time if fine else np.int64(-1)
 
 
 @njit(cache=True, nogil=True)
@@ -166,57 +155,43 @@ def _parse(
     """Read the header and blockettes of a record into a row; return its length, or 0.
 
     `shape` gets: samples, encoding, whether the payload is little-endian, where it begins and
-    how many bytes it has.
+    how many bytes it has. There must be bytes for the shortest record. One way out: with more,
+    numba counts references to the arrays in every record, which doubles the time.
     """
-    if end - at < np.uint64(1 << SHORTEST) or not _is_header(data, at) or not _identified(data, at):
-        return np.int64(0)
+    fine = _is_plain(data, at)
     # libmseed's rule: the order in which year and day make sense, little-endian tried first.
     year = _u16(data, at + np.uint64(20), True)
     day = _u16(data, at + np.uint64(22), True)
-    little = bool(1900 <= year <= 2100 and 1 <= day <= 366)
+    little = bool((year >= 1900) & (year <= 2100) & (day >= 1) & (day <= 366))
     time = _start_ns(data, at, little)
     count = _u16(data, at + np.uint64(30), little)
-    if time < 0 or count == 0:
-        return np.int64(0)
-    hertz = _nominal_rate(
-        _i16(data, at + np.uint64(32), little), _i16(data, at + np.uint64(34), little)
-    )
+    fine = bool(fine & (time >= 0) & (count > 0))
+    factor = _i16(data, at + np.uint64(32), little)
+    hertz = _nominal_rate(factor, _i16(data, at + np.uint64(34), little))
     payload = _u16(data, at + np.uint64(44), little)
     blockette = _u16(data, at + np.uint64(46), little)
     after = np.int64(HEADER)
     length, encoding, order, microseconds = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    while blockette != 0:
-        if blockette < after or np.uint64(blockette + 12) > end - at:
-            return np.int64(0)
-        here = at + np.uint64(blockette)
-        kind = _u16(data, here, little)
-        after = blockette + 8
-        if kind == 1000:
-            exponent = np.int64(data[here + np.uint64(6)])
-            if length != 0 or not SHORTEST <= exponent <= LONGEST:
-                return np.int64(0)
-            length = np.int64(1) << exponent
-            encoding, order = np.int64(data[here + _U4]), np.int64(data[here + np.uint64(5)])
-        elif kind == 1001:
-            microseconds = np.int64(data[here + np.uint64(5)])
-            if microseconds > 127:
-                microseconds -= 256
-        elif kind == 100:
-            after = blockette + 12
-            hertz = np.float64(np.uint32(_u32(data, here + _U4, little)).view(np.float32))
-            if not (2.0**-126 <= hertz < math.inf):
-                return np.int64(0)
-        else:
-            return np.int64(0)
-        blockette = _u16(data, here + _U2, little)
-    if (
-        length == 0
-        or np.uint64(length) > end - at
-        or after > length
-        or not HEADER <= payload < length
-        or not hertz > 0
-    ):
-        return np.int64(0)
+    while fine and blockette != 0:
+        fine = bool((blockette >= after) & (np.uint64(blockette + 12) <= end - at))
+        if fine:
+            here = at + np.uint64(blockette)
+            kind = _u16(data, here, little)
+            after = blockette + 8
+            if kind == 1000:
+                exponent = np.int64(data[here + np.uint64(6)])
+                fine = bool((length == 0) & (exponent >= SHORTEST) & (exponent <= LONGEST))
+                length = np.int64(1) << (exponent & 31)
+                encoding, order = np.int64(data[here + _U4]), np.int64(data[here + np.uint64(5)])
+            elif kind == 1001:
+                microseconds = np.int64(np.int8(data[here + np.uint64(5)]))
+            elif kind == 100:
+                after = blockette + 12
+                hertz = np.float64(np.uint32(_u32(data, here + _U4, little)).view(np.float32))
+                fine = bool((hertz >= 2.0**-126) & (hertz < math.inf))
+            else:
+                fine = False
+            blockette = _u16(data, here + _U2, little)
     size = length - payload
     if encoding == STEIM2:
         most = size // FRAME * 15 * 7
@@ -229,9 +204,9 @@ def _parse(
     elif encoding == FLOAT64:
         most = size // 8
     else:
-        return np.int64(0)
-    if count > most:
-        return np.int64(0)
+        most = np.int64(0)
+    fine &= (length != 0) & (np.uint64(length) <= end - at) & (after <= length)
+    fine &= (payload >= HEADER) & (count <= most) & (hertz > 0)
     start_ns[row] = time + microseconds * 1000
     rate[row] = hertz
     shape[row, 0] = count
@@ -239,7 +214,7 @@ def _parse(
     shape[row, 2] = order == 0
     shape[row, 3] = np.int64(at) + payload
     shape[row, 4] = size
-    return length
+    return length if fine else np.int64(0)
 
 
 @njit(cache=True, nogil=True)
@@ -282,7 +257,9 @@ def scan(
         at = begin[s]
         while at < end[s]:
             here = np.uint64(at)
-            length = _parse(data, here, np.uint64(end[s]), n, start_ns, rate, shape)
+            length = np.int64(0)
+            if end[s] - at >= np.int64(1 << SHORTEST):
+                length = _parse(data, here, np.uint64(end[s]), n, start_ns, rate, shape)
             if length == 0:
                 stopped[s] = at
                 break

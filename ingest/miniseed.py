@@ -14,7 +14,7 @@ from pymseed import MiniSEEDError, MS3Record, get_error_messages, sourceid2nslc
 
 from ingest import headers, steim
 
-__all__ = ["Fault", "Samples", "code_of", "decode", "encode", "seed_id"]
+__all__ = ["Fault", "Samples", "code_of", "decode", "encode", "next_record", "seed_id"]
 
 RESYNC_STEP = 128  # the shortest miniSEED record, and the unit of all record lengths
 STEIM_CHECK = "Data integrity check"  # libmseed only warns of it
@@ -84,10 +84,11 @@ class Samples(Struct, frozen=True):
     floats: npt.NDArray[np.float64]
     faults: list[Fault]
 
-    @property
-    def ids(self) -> list[str]:
-        """SEED ids."""
-        return [seed_id(code) for code in self.code]
+    def of(self, record: int) -> _Int32s | _Floats:
+        """Return the samples of one record."""
+        held = self.samples if self.integer[record] else self.floats
+        first = self.first[record]
+        return held[first : first + self.count[record]]
 
 
 def code_of(seed_id: str) -> _Codes:
@@ -143,31 +144,15 @@ def decode(values: Sequence[bytes]) -> Samples:
         Never raises for what the bytes say: what is no usable record is among the faults,
         and reading goes on at the next record.
     """
-    joined = memoryview(b"".join(values))
-    data = np.frombuffer(joined, np.uint8)
+    reading = _Reading(b"".join(values))
     lengths = np.fromiter(map(len, values), np.int64, len(values))
     end = np.cumsum(lengths)
-    begin = end - lengths
-    value = np.arange(len(values))
-    parts: list[_Part] = []
-    odd: list[_Odd] = []
-    faults: list[tuple[int, Fault]] = []
+    begin, value = end - lengths, np.arange(len(values))
     while begin.size:
-        part, stopped = _read_plain(data, value, begin, end)
-        parts.append(part)
-        for i in np.flatnonzero(stopped < end).tolist():
-            at, number = int(stopped[i]), int(value[i])
-            outcome, length = _read_odd(joined[at : int(end[i])], number, at)
-            if isinstance(outcome, Fault):
-                faults.append((at, outcome))
-            else:
-                odd.append(outcome)
-            stopped[i] += length
-        more = np.flatnonzero(stopped < end)
-        value, begin, end = value[more], stopped[more], end[more]
-    if odd or not parts:
-        parts.append(_gather(odd))
-    return _join(parts, [fault for _, fault in sorted(faults, key=lambda item: item[0])])
+        begin = reading.advance(value, begin, end)
+        more = np.flatnonzero(begin < end)
+        value, begin, end = value[more], begin[more], end[more]
+    return reading.samples()
 
 
 class _Part(Struct, frozen=True):
@@ -196,22 +181,63 @@ class _Odd(Struct, frozen=True):
     samples: npt.NDArray[np.generic]
 
 
-def _read_plain(
-    data: npt.NDArray[np.uint8], value: _Ints, begin: _Ints, end: _Ints
-) -> tuple[_Part, _Ints]:
-    """Read the plain records of stretches; return them, and where each stretch stopped."""
-    stretch, offset, code, start_ns, rate, shape, stopped = headers.scan(data, begin, end)
-    first, integer, samples, floats, fine = steim.unpack(data, shape)
-    count = shape[:, 0].copy()
-    if not fine.all():
-        np.minimum.at(stopped, stretch[~fine], offset[~fine])
-        used = offset < stopped[stretch]
-        stretch, offset, code, start_ns = stretch[used], offset[used], code[used], start_ns[used]
-        rate, first, count, integer = rate[used], first[used], count[used], integer[used]
-    part = _Part(
-        offset, value[stretch], code, start_ns, rate, first, count, integer, samples, floats
-    )
-    return part, stopped
+class _Reading:
+    """What was read of some joined bytes so far: plain records in parts, odd ones singly.
+
+    Parameters
+    ----------
+    joined
+        All values, one after another.
+    """
+
+    def __init__(self, joined: bytes) -> None:
+        self._data = np.frombuffer(joined, np.uint8)
+        self._view = memoryview(joined)
+        self._parts: list[_Part] = []
+        self._odd: list[_Odd] = []
+        self._faults: list[tuple[int, Fault]] = []
+
+    def advance(self, value: _Ints, begin: _Ints, end: _Ints) -> _Ints:
+        """Read stretches, of one value each, up to and with a record that stops the headers.
+
+        Returns where each is to be read on. A record whose samples alone are odd stops nothing,
+        unless pymseed finds the next one elsewhere.
+        """
+        stretch, offset, code, start_ns, rate, shape, stopped = headers.scan(self._data, begin, end)
+        first, integer, samples, floats, fine = steim.unpack(self._data, shape)
+        valid, after = stopped.copy(), stopped.copy()
+        for i in np.flatnonzero(~fine).tolist():
+            s = stretch[i]
+            if offset[i] < valid[s]:
+                last = i + 1 == offset.size or stretch[i + 1] != s
+                there = self._read_odd(int(value[s]), int(offset[i]), int(end[s]))
+                if there != (stopped[s] if last else offset[i + 1]):
+                    valid[s], after[s] = offset[i], there
+        for s in np.flatnonzero((stopped < end) & (valid == stopped)).tolist():
+            after[s] = self._read_odd(int(value[s]), int(stopped[s]), int(end[s]))
+        count = shape[:, 0].copy()
+        columns = (offset, value[stretch], code, start_ns, rate, first, count, integer)
+        if not fine.all():
+            used = fine & (offset < valid[stretch])
+            columns = tuple(column[used] for column in columns)  # type: ignore[assignment]
+        self._parts.append(_Part(*columns, samples, floats))
+        return after
+
+    def _read_odd(self, value: int, at: int, end: int) -> int:
+        """Have pymseed read the record at a place, or find it wanting; return where the next is."""
+        outcome, length = _read_odd(self._view[at:end], value, at)
+        if isinstance(outcome, Fault):
+            self._faults.append((at, outcome))
+        else:
+            self._odd.append(outcome)
+        return at + length
+
+    def samples(self) -> Samples:
+        """Return everything in the order of the bytes."""
+        if self._odd or not self._parts:
+            self._parts.append(_gather(self._odd))
+        self._faults.sort(key=lambda item: item[0])
+        return _join(self._parts, [fault for _, fault in self._faults])
 
 
 def _read_odd(view: memoryview, number: int, offset: int) -> tuple[_Odd | Fault, int]:
@@ -224,7 +250,7 @@ def _read_odd(view: memoryview, number: int, offset: int) -> tuple[_Odd | Fault,
         samples = record.np_datasamples if record.samplecnt > 0 else None
         why = _unusable(record, samples, warnings)
     except (MiniSEEDError, ValueError) as error:
-        length = _next_record(view)
+        length = next_record(view)
         return Fault(number, "", "not miniSEED", str(error), bytes(view[:length])), length
     name = ".".join(codes)
     if why is None:
@@ -258,7 +284,7 @@ def _unusable(
     return None
 
 
-def _next_record(view: memoryview) -> int:
+def next_record(view: memoryview) -> int:
     """Return where the next readable record begins after the one at 0, or the view's length."""
     for there in range(RESYNC_STEP, len(view) - RESYNC_STEP + 1, RESYNC_STEP):
         try:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import njit, uint64
 
 from ingest.settings import QualitySettings
 
@@ -32,13 +32,13 @@ def _sum_up(samples: _Samples, bits: _Bits, begin: int, end: int) -> tuple[int, 
     least = samples[begin]
     most = samples[begin]
     total = np.int64(0)
-    for k in range(begin, end):
+    for k in range(uint64(begin), uint64(end)):
         x = samples[k]
         least = min(least, x)
         most = max(most, x)
-        total += np.int64(bits[k]) * np.int64(k - begin + 1)
-    for k in range(begin + 1, end):
-        equal += samples[k] == samples[k - 1]
+        total += np.int64(bits[k]) * np.int64(k - uint64(begin) + uint64(1))
+    for k in range(uint64(begin + 1), uint64(end)):
+        equal += samples[k] == samples[k - uint64(1)]
     return equal, float(least), float(most), int(total)
 
 
@@ -193,7 +193,8 @@ class Quality:
             self._until_ns,
         )
 
-    def faults(self, channel: int, arrival_ns: int) -> tuple[str, ...]:
-        """Name the faults that a channel has at an arrival time."""
-        until = self._until_ns[channel]
-        return tuple(name for i, name in enumerate(NAMES) if arrival_ns < until[i])
+    def masks(self, arrival_ns: int) -> _Ints:
+        """Return the faults of every channel at an arrival time: bit i for ``NAMES[i]``."""
+        bits = np.int64(1) << np.arange(len(NAMES))
+        masks: _Ints = ((arrival_ns < self._until_ns) * bits).sum(axis=1)
+        return masks

@@ -7,7 +7,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from ingest.channels import ChannelTable
-from ingest.miniseed import decode
+from ingest.miniseed import decode, seed_id
 from ingest.sources.archive import Recording
 
 __all__ = ["Trace", "read_traces"]
@@ -53,9 +53,10 @@ def read_traces(
 def _trace(sent: list[bytes], table: ChannelTable) -> Trace | None:
     """Join the records of the best channel in order of time."""
     samples = decode(sent)
+    ids = [seed_id(code) for code in samples.code]
     entries = {
         name: channel
-        for name, start in zip(samples.ids, samples.start_ns, strict=True)
+        for name, start in zip(ids, samples.start_ns, strict=True)
         if (channel := table.find(name, int(start))) is not None
     }
     if not entries:
@@ -64,16 +65,15 @@ def _trace(sent: list[bytes], table: ChannelTable) -> Trace | None:
     times, values = [], []
     after_ns = None
     for i in np.argsort(samples.start_ns, kind="stable"):
-        if samples.ids[i] != chosen.id:
+        if ids[i] != chosen.id:
             continue
         step_ns = 1e9 / samples.rate[i]
         start_ns, count = int(samples.start_ns[i]), int(samples.count[i])
-        first = int(samples.first[i])
         if after_ns is not None and abs(start_ns - after_ns) > step_ns:
             times.append(np.array([after_ns / 1e3]))
             values.append(np.array([np.nan]))
         times.append((start_ns + np.arange(count) * step_ns) / 1e3)
-        values.append(samples.samples[first : first + count] / chosen.gain)
+        values.append(samples.of(i) / chosen.gain)
         after_ns = start_ns + count * step_ns
     joined = np.concatenate(values)
     return Trace(chosen.id, np.concatenate(times), joined - np.nanmedian(joined))

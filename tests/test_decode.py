@@ -51,13 +51,11 @@ def only(samples):
     """The one record's id, start, rate and samples."""
     assert samples.faults == []
     assert samples.count.size == 1
-    held = samples.samples if samples.integer[0] else samples.floats
-    first, count = int(samples.first[0]), int(samples.count[0])
     return (
         seed_id(samples.code[0]),
         int(samples.start_ns[0]),
         float(samples.rate[0]),
-        held[first : first + count],
+        samples.of(0),
     )
 
 
@@ -290,6 +288,15 @@ def test_a_packing_that_steim2_does_not_define_is_refused():
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("encoding", [10, 11])
+def test_the_constants_of_the_first_frame_are_no_differences(encoding):
+    record = bytearray(from_pymseed(encoding, 512, signal(900))[0])
+    record[64] |= 0b0011_1100  # the two bits of words 1 and 2, which are zero in good records
+    assert plain(bytes(record))
+    assert compare([bytes(record)]) == {"read": 1}
+
+
+@pytest.mark.kernel
 def test_a_chain_of_blockettes_that_turns_back_ends():
     record = bytearray(put_together(NUMBERS, 20, 3, microseconds=0))
     for following in (48, 56, 52, 1, 60, 511, 508, 65535):
@@ -343,7 +350,20 @@ def test_odd_chains_of_blockettes_read_as_pymseed_reads_them():
         compare([value])
         compare([value + record])
         compare([record + value + bytes(128) + record])
-    assert [plain(value) for value in values].count(True) >= 6
+    assert [plain(value) for value in values].count(True) == 2
+
+
+@pytest.mark.kernel
+def test_a_record_within_a_damaged_one_is_found_as_before():
+    inner = put_together(NUMBERS, 12, 3, exponent=7, codes=b"BBB    HHZKR")
+    payload = bytes(64) + inner + bytes(64)
+    outer = put_together(payload, 300, 11)
+    record = put_together(NUMBERS, 20, 3)
+    assert compare([outer]) == {"not miniSEED": 2, "read": 1}
+    assert compare([record + outer + record, record, outer + outer]) == {
+        "not miniSEED": 6,
+        "read": 6,
+    }
 
 
 @pytest.mark.kernel
@@ -363,6 +383,9 @@ def test_odd_payloads_read_as_pymseed_reads_them():
         for count in (1, 2, 30)
         for encoding in (10, 11)
     ]
+    # Differences 5 and 7, but not in the first frame: libmseed then leaves none out.
+    late = struct.pack(">Iii52x", 0, 100, 107) + struct.pack(">Iii52x", 0b1111 << 26, 5, 7)
+    values += [put_together(late, 2, 10), put_together(late[:8] + b"\0\0\0\x69" + late[12:], 2, 10)]
     values += [put_together(steim[:4] + closing * 2, 1, e) for e in (10, 11)]
     values += [put_together(b"", 1, encoding) for encoding in (10, 11)]
     values += [put_together(NUMBERS, 20, 3, payload_at=at) for at in (40, 47, 48, 56)]

@@ -136,8 +136,7 @@ async def with_stops(each, stops, limit):
 def without_cause(records):
     """Values, keys, arrivals and headers; not the offsets, which repeats move on."""
     return Counter(
-        (r.key, r.value, r.timestamp, tuple(h for h in r.headers if h[0] != CAUSE))
-        for r in records
+        (r.key, r.value, r.timestamp, tuple(h for h in r.headers if h[0] != CAUSE)) for r in records
     )
 
 

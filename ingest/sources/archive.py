@@ -9,6 +9,7 @@ import gzip
 import io
 import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from pymseed import MiniSEEDError, MS3Record, sourceid2nslc
 
 from ingest import channels
 from ingest.errors import RecordingError
-from ingest.miniseed import encode
+from ingest.miniseed import encode, next_record
 
 __all__ = ["ARRIVALS", "Packet", "Recording", "Unread", "read"]
 
@@ -156,9 +157,24 @@ def _metadata(folder: Path) -> list[Path]:
     )
 
 
+def _records(path: Path, unread: list[Unread]) -> Iterator[tuple[str, MS3Record]]:
+    """Yield SEED id and record; what is none is noted, and reading goes on behind it."""
+    data = memoryview(path.read_bytes())
+    offset = 0
+    while offset < len(data):
+        try:
+            record = MS3Record.parse(data[offset:], unpack_data=True)
+            name = ".".join(sourceid2nslc(record.sourceid))
+        except (MiniSEEDError, ValueError) as error:
+            unread.append(Unread(path.name, "not miniSEED", f"byte {offset}: {error}"))
+            offset += next_record(data[offset:])
+            continue
+        yield name, record
+        offset += record.reclen
+
+
 def _traces(path: Path, unread: list[Unread]) -> list[_Trace]:
     """Read a file's records and join those that follow each other without a gap."""
-    data = path.read_bytes()
     open_: dict[str, tuple[int, int, float, list[_Array]]] = {}
     done: list[_Trace] = []
 
@@ -166,30 +182,26 @@ def _traces(path: Path, unread: list[Unread]) -> list[_Trace]:
         start, _, rate, pieces = open_.pop(name)
         done.append(_Trace(name, start, rate, np.concatenate(pieces)))  # type: ignore[arg-type]
 
-    try:
-        for record in MS3Record.from_buffer(data, unpack_data=True):
-            name = ".".join(sourceid2nslc(record.sourceid))
-            if record.samplecnt <= 0 or record.sampletype not in ("i", "f", "d"):
-                unread.append(Unread(name, "no samples", f"{path.name}: {record.samplecnt}"))
+    for name, record in _records(path, unread):
+        if record.samplecnt <= 0 or record.sampletype not in ("i", "f", "d"):
+            unread.append(Unread(name, "no samples", f"{path.name}: {record.samplecnt}"))
+            continue
+        if not record.samprate > 0:
+            unread.append(Unread(name, "no sampling rate", path.name))
+            continue
+        samples = record.np_datasamples.copy()
+        step = 1e9 / record.samprate
+        if name in open_:
+            start, after, rate, pieces = open_[name]
+            follows = abs(record.starttime - after) < 0.5 * step
+            if follows and rate == record.samprate and pieces[0].dtype == samples.dtype:
+                pieces.append(samples)
+                total = sum(p.size for p in pieces)
+                open_[name] = (start, start + round(total * step), rate, pieces)
                 continue
-            if not record.samprate > 0:
-                unread.append(Unread(name, "no sampling rate", path.name))
-                continue
-            samples = record.np_datasamples.copy()
-            step = 1e9 / record.samprate
-            if name in open_:
-                start, after, rate, pieces = open_[name]
-                follows = abs(record.starttime - after) < 0.5 * step
-                if follows and rate == record.samprate and pieces[0].dtype == samples.dtype:
-                    pieces.append(samples)
-                    total = sum(p.size for p in pieces)
-                    open_[name] = (start, start + round(total * step), rate, pieces)
-                    continue
-                close(name)
-            after = record.starttime + round(samples.size * step)
-            open_[name] = (record.starttime, after, record.samprate, [samples])
-    except (MiniSEEDError, ValueError) as error:
-        unread.append(Unread(path.name, "not miniSEED", str(error)))
+            close(name)
+        after = record.starttime + round(samples.size * step)
+        open_[name] = (record.starttime, after, record.samprate, [samples])
     for name in list(open_):
         close(name)
     return done

@@ -1,0 +1,256 @@
+"""The stage `locate` on made detections: what begins, stands, grows, falls, and is left out."""
+
+import msgspec
+import pytest
+from made_detections import (
+    START_US,
+    earthquake_picks,
+    frames,
+    pick,
+    records,
+    ring,
+    shaken,
+)
+
+from detect import events
+from detect.geodesy import distance_azimuth
+from detect.locator import LocateOperator
+from detect.settings import DetectSettings, LocateSettings
+from detect.traveltimes import load
+from stream import rejects
+from stream.topics import EVENTS, REJECTS
+
+ak135 = load()
+SETTINGS = DetectSettings(region="ca", locate=LocateSettings(search_km=120.0))
+ORIGIN_US = START_US + 20_000_000
+SOURCE = (42.52, 74.63, 11.0)
+NETWORK = ring(42.5, 74.6, 25.0, 6)
+END_US = START_US + 75_000_000
+
+
+def fold(read, settings=SETTINGS, size=10**6):
+    operator = LocateOperator(settings, ak135)
+    said = []
+    for begin in range(0, len(read), size):
+        said += operator.process(read[begin : begin + size])
+    return said
+
+
+def revisions(read, **options):
+    return [events.decode(o.value) for o in fold(read, **options) if o.topic == EVENTS.name]
+
+
+def moved(picks, source=SOURCE, origin_us=ORIGIN_US, magnitude=5.0):
+    """Changes to the motion frames of stations that have picked an earthquake."""
+    by_station = {p.station: p for _, p in picks}
+
+    def made(name, time_us):
+        told = by_station.get(name)
+        if told is None:
+            return {}
+        seconds = (time_us - 500_000 - told.time_us) * 1e-6
+        if not 0.0 < seconds < 60.0:
+            return {}
+        place = told.latitude, told.longitude
+        return {"since_picks": (shaken(place, source, origin_us, magnitude, seconds, told),)}
+
+    return made
+
+
+PICKS = earthquake_picks(NETWORK, SOURCE, ORIGIN_US)
+QUAKE = records(PICKS, frames(NETWORK, START_US, END_US, made=moved(PICKS)))
+
+
+def last_of(found):
+    return list({e.id: e for e in found}.values())
+
+
+def apart_km(event, source):
+    return distance_azimuth(event.latitude, event.longitude, *source[:2])[0]
+
+
+def test_an_earthquake_is_provisional_then_confirmed_and_gets_its_magnitude():
+    found = revisions(QUAKE)
+    assert len({e.id for e in found}) == 1
+    assert [e.revision for e in found] == list(range(len(found)))
+    statuses = [e.status for e in found]
+    assert statuses[0] == "provisional"
+    assert statuses[-1] == "confirmed"
+    assert statuses == sorted(statuses, reverse=True)
+    first_sized = next(e for e in found if e.magnitude is not None)
+    assert found[0].magnitude is None
+    assert 0.4 <= (first_sized.updated_us - PICKS[0][1].time_us) * 1e-6 <= 3.0
+    last = found[-1]
+    assert apart_km(last, SOURCE) < 4.0
+    assert abs(last.origin_time_us - ORIGIN_US) < 800_000
+    assert last.magnitude == pytest.approx(5.0, abs=0.3)
+    assert last.magnitude_stations >= 3
+    assert last.silent_stations == 0
+    assert sorted(a.station for a in last.arrivals) == sorted(NETWORK)
+    assert last.region == "ca"
+    assert last.id.startswith("ca-20231114T2213")
+
+
+def test_arrival_times_order_the_story():
+    found = revisions(QUAKE)
+    known = [e.updated_us for e in found]
+    assert known == sorted(known)
+    outputs = [o for o in fold(QUAKE) if o.topic == EVENTS.name]
+    for output, event in zip(outputs, found, strict=True):
+        assert output.key == event.id.encode()
+        assert output.timestamp == QUAKE[output.cause].timestamp
+        assert 0 <= event.updated_us - output.timestamp * 1000 < 1000
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_batches_change_nothing(size):
+    assert fold(QUAKE, size=size) == fold(QUAKE)
+
+
+def test_two_picks_where_the_others_are_silent_come_to_nothing():
+    """Two of eight pick as one source allows; the others, whose data go on, should have too."""
+    two = dict(list(ring(42.5, 74.6, 12.0, 2).items()))
+    others = {f"YY.O{i}": at for i, at in enumerate(ring(42.5, 74.6, 22.0, 6, 20.0).values())}
+    picks = earthquake_picks(two, (42.5, 74.6, 8.0), ORIGIN_US, delay_s=0.7)
+    made = moved(picks, (42.5, 74.6, 8.0))
+    found = revisions(records(picks, frames(two | others, START_US, END_US, made=made)))
+    assert [e.status for e in last_of(found)] in ([], ["cancelled"])
+    assert "confirmed" not in {e.status for e in found}
+
+
+def test_a_provisional_event_falls_when_the_others_stay_silent():
+    """The others' data come two seconds later, so it begins, and is cancelled when they speak."""
+    two = dict(list(ring(42.5, 74.6, 12.0, 2).items()))
+    others = {f"YY.O{i}": at for i, at in enumerate(ring(42.5, 74.6, 40.0, 4, 20.0).values())}
+    source = (42.5, 74.6, 8.0)
+    picks = earthquake_picks(two, source, ORIGIN_US, delay_s=0.2)
+    made = moved(picks, source)
+    found = revisions(
+        records(
+            picks,
+            frames(two, START_US, END_US, made=made),
+            frames(others, START_US, END_US, partition=1, lag_s=2.0),
+        )
+    )
+    assert found[0].status == "provisional"
+    assert found[-1].status == "cancelled"
+    assert found[-1].silent_stations >= 2
+    assert "should have seen it" in found[-1].reason
+
+
+def test_a_provisional_event_that_nobody_can_judge_falls_with_time():
+    two = dict(list(ring(42.5, 74.6, 12.0, 2).items()))
+    picks = earthquake_picks(two, (42.5, 74.6, 8.0), ORIGIN_US)
+    found = revisions(records(picks, frames(two, START_US, END_US)))
+    assert found[-1].status == "cancelled"
+    assert found[-1].reason == "no further station saw it"
+    assert 19 <= (found[-1].updated_us - picks[0][1].time_us) * 1e-6 <= 22
+
+
+def test_a_confirmed_event_does_not_fall_with_time():
+    assert [e.status for e in last_of(revisions(QUAKE))] == ["confirmed"]
+
+
+def test_two_earthquakes_at_once_far_apart_are_two():
+    there = {f"YY.T{i}": at for i, at in enumerate(ring(42.5, 78.3, 25.0, 6).values())}
+    second = (42.48, 78.27, 11.0)
+    assert distance_azimuth(*SOURCE[:2], *second[:2])[0] > 290
+    picks = earthquake_picks(there, second, ORIGIN_US + 300_000)
+    made_here, made_there = moved(PICKS), moved(picks, second, ORIGIN_US + 300_000)
+    read = records(
+        PICKS,
+        picks,
+        frames(NETWORK, START_US, END_US, made=made_here),
+        frames(there, START_US, END_US, partition=1, made=made_there),
+    )
+    standing = last_of(revisions(read))
+    assert [e.status for e in standing] == ["confirmed", "confirmed"]
+    near, far = sorted(standing, key=lambda e: e.longitude)
+    assert apart_km(near, SOURCE) < 5.0
+    assert apart_km(far, second) < 5.0
+    assert {a.station[:2] for a in near.arrivals} == {"XX"}
+    assert {a.station[:2] for a in far.arrivals} == {"YY"}
+
+
+@pytest.mark.parametrize("fault", ["clock", "late", "flat", "stuck", "warming"])
+def test_picks_with_a_fault_do_not_count(fault):
+    faulty = [(at, msgspec.structs.replace(p, faults=(fault,))) for at, p in PICKS]
+    assert revisions(records(faulty, frames(NETWORK, START_US, END_US))) == []
+
+
+def test_a_clipped_pick_counts_for_the_place_and_not_for_the_size():
+    clipped = [(at, msgspec.structs.replace(p, faults=("clipped",))) for at, p in PICKS]
+    inner = moved(PICKS)
+
+    def made(name, time_us):
+        return inner(name, time_us) | {"faults": ("clipped",)}
+
+    found = revisions(records(clipped, frames(NETWORK, START_US, END_US, made=made)))
+    assert found[-1].status == "confirmed"
+    assert {e.magnitude for e in found} == {None}
+
+
+def test_repeated_picks_change_nothing():
+    again = [(at + 10, p) for at, p in PICKS]
+    later = [(at + 400_000, p) for at, p in PICKS]
+    shown = frames(NETWORK, START_US, END_US, made=moved(PICKS))
+    assert revisions(records(PICKS, again, later, shown)) == revisions(QUAKE)
+
+
+def test_stations_at_one_place_count_once():
+    """Four sensors in one building feel one truck."""
+    house = {f"XX.H{i}": (42.5 + i * 1e-4, 74.6) for i in range(4)}
+    picks = [
+        (ORIGIN_US + i, pick(name, at, ORIGIN_US)) for i, (name, at) in enumerate(house.items())
+    ]
+    assert revisions(records(picks, frames(house, START_US, END_US))) == []
+
+
+def test_picks_that_no_source_explains_begin_nothing():
+    scattered = [
+        (ORIGIN_US + i * 9_000_000, pick(name, at, ORIGIN_US + i * 9_000_000))
+        for i, (name, at) in enumerate(NETWORK.items())
+    ]
+    assert revisions(records(scattered, frames(NETWORK, START_US, END_US))) == []
+
+
+def test_one_wrong_pick_does_not_move_the_event():
+    shift = {"XX.S03": 6.0}
+    picks = earthquake_picks(NETWORK, SOURCE, ORIGIN_US, shift_s=shift)
+    found = revisions(records(picks, frames(NETWORK, START_US, END_US, made=moved(picks))))
+    last = found[-1]
+    assert last.status == "confirmed"
+    assert apart_km(last, SOURCE) < 6.0
+    assert "XX.S03" not in {a.station for a in last.arrivals if a.phase == "P"}
+
+
+def test_s_picks_are_kept_as_s_and_begin_nothing():
+    s_picks = []
+    for name, place in NETWORK.items():
+        distance, _ = distance_azimuth(*SOURCE[:2], *place)
+        time_us = ORIGIN_US + round(ak135.s(distance, SOURCE[2]) * 1e6)
+        s_picks.append((time_us + 1_500_000, pick(name, place, time_us)))
+    shown = frames(NETWORK, START_US, END_US, made=moved(PICKS))
+    found = revisions(records(PICKS, s_picks, shown))
+    assert len({e.id for e in found}) == 1
+    assert found[-1].status == "confirmed"
+    assert apart_km(found[-1], SOURCE) < 4.0
+
+
+def test_garbage_is_rejected_and_changes_nothing():
+    values = [b"", b"{}", b"\xff", QUAKE[0].value[:-3]]
+    read = []
+    for i, record in enumerate(QUAKE):
+        if i % 20 == 3:
+            read += [msgspec.structs.replace(record, value=v) for v in values]
+        read.append(record)
+    read = [msgspec.structs.replace(r, offset=i) for i, r in enumerate(read)]
+    said = fold(read)
+    refused = [rejects.decode(o.value) for o in said if o.topic == REJECTS.name]
+    assert {r.reason for r in refused} == {"not a detection"}
+    assert len(refused) == 4 * len(range(3, len(QUAKE), 20))
+    assert [events.decode(o.value) for o in said if o.topic == EVENTS.name] == revisions(QUAKE)
+
+
+def test_a_quiet_network_says_nothing():
+    assert fold(records(frames(NETWORK, START_US, END_US))) == []
