@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DATA ?= ../shared/data
 EARTHQUAKES := $(sort $(dir $(wildcard $(DATA)/*/event.quakeml $(DATA)/openeew-mexico/*/event.quakeml)))
 
-.PHONY: help install demo check test fuzz scores constraints clean
+.PHONY: help install demo check test fuzz scores performance constraints clean
 
 help:
 	@echo "make install      the command alatau in $(BIN)"
@@ -19,6 +19,7 @@ help:
 	@echo "make test         everything that CI runs"
 	@echo "make fuzz         a million damaged records against libmseed, some minutes"
 	@echo "make scores       score the recordings in $(DATA): docs/scores.md"
+	@echo "make performance  measure the detector beside others: docs/performance.md"
 	@echo "make constraints  pin the newest versions of all dependencies"
 	@echo "make clean        take away what was built, but not $(VENV) and out/"
 
@@ -36,6 +37,7 @@ check: $(VENV)/installed-dev
 test: check
 	$(BIN)/pytest
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -m kernel
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba $(BIN)/pytest -m kernel
 
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m tests.fuzz_decode --records 1000000
@@ -62,6 +64,12 @@ $(BIN)/pip:
 
 scores: $(VENV)/installed
 	$(BIN)/python -m benchmarks.scores $(EARTHQUAKES) $(DATA)/noise-openeew-mexico --page docs/scores.md
+
+performance: $(VENV)/installed-dev
+	mkdir -p out
+	$(BIN)/python -m benchmarks.detector --json out/detector.json
+	$(BIN)/python -m benchmarks.picks $(EARTHQUAKES) $(DATA)/noise-openeew-mexico > out/picks.md
+	$(BIN)/python -m benchmarks.performance_page out/detector.json out/picks.md $(if $(FUZZ),--fuzz "$(FUZZ)")
 
 constraints:
 	rm -rf build/constraints

@@ -15,7 +15,7 @@ from ingest import continuity, miniseed
 from ingest.channels import ChannelTable
 from ingest.continuity import Continuity
 from ingest.directory import ChannelDirectory
-from ingest.quality import Quality
+from ingest.quality import REMEMBERS_S, Quality
 from ingest.settings import IngestSettings
 from stream.records import Output, Record
 from stream.rejects import reject
@@ -63,7 +63,7 @@ class PickOperator:
     ) -> None:
         pick = detect.pick
         self.memory = timedelta(
-            seconds=max(FORGETS * pick.long_s, pick.longest_s + pick.follow_s)
+            seconds=max(FORGETS * pick.long_s, pick.longest_s + pick.follow_s, REMEMBERS_S)
             + pick.settle_s
             + ingest.continuity.horizon_s
             + max(ingest.continuity.agree_s, ingest.quality.recover_s)
@@ -260,8 +260,11 @@ class PickOperator:
         self, batch: Sequence[Record], value: _Ints, channel: _Ints, outputs: list[Output]
     ) -> None:
         """Report at once the stations that have picked and are heard in these records."""
+        followed = self._book.follow(channel)
+        if not followed:
+            return
         last_value = dict(zip(channel.tolist(), value.tolist(), strict=True))
-        for station in self._book.follow(channel):
+        for station in followed:
             heard = [
                 last_value[s.axis.channel] for s in station.sensors if s.axis.channel in last_value
             ]

@@ -82,6 +82,21 @@ def _names(mask: int) -> tuple[str, ...]:
     return tuple(sorted(name for i, name in enumerate(FAULTS) if mask >> i & 1))
 
 
+def _followed(station: StationState, end_ns: int) -> tuple[PickMotion, ...]:
+    """Put the motion since a station's picks into the contract."""
+    return tuple(
+        PickMotion(
+            pick_id=p.pick_id,
+            elapsed_s=round((end_ns - p.time_ns) * 1e-9, 4),
+            pd_m=tuple(p.windows_m),
+            noise_pd_m=p.noise_m,
+            pgv=p.pgv,
+            pga=p.pga,
+        )
+        for p in station.following
+    )
+
+
 class StationBook:
     """All stations of a partition, and the channels by which they are heard.
 
@@ -122,6 +137,7 @@ class StationBook:
         self._pga = np.zeros(0)
         self._pgv = np.zeros(0)
         self._unreported = np.zeros(0, np.bool_)
+        self._picked = np.zeros(0, np.bool_)
 
     def number(self, seed_id: str, time_ns: int, rate: float, integer: bool) -> int:
         """Return a channel's number, or -1 if it cannot be used."""
@@ -180,6 +196,7 @@ class StationBook:
             self._pga = np.append(self._pga, 0.0)
             self._pgv = np.append(self._pgv, 0.0)
             self._unreported = np.append(self._unreported, False)
+            self._picked = np.append(self._picked, False)
         return self._by_name[name]
 
     def heard(self, channel: _Ints, arrival_ms: _Ints, end_ns: _Ints, peaks: _Doubles) -> None:
@@ -201,20 +218,22 @@ class StationBook:
         station.last_p_ns = time_ns
         new = Following(pick_id, time_ns, axes, self._bank)
         station.following = [*station.following[1 - FOLLOWED :], new]
+        self._picked[station.number] = True
 
     def follow(self, channel: _Ints) -> list[StationState]:
         """Take in the newest motion at the stations of some channels; return those followed."""
         followed = []
-        for number in dict.fromkeys(self._station_of[channel].tolist()):
+        heard = self._station_of[channel]
+        for number in dict.fromkeys(heard[self._picked[heard]].tolist()):
             station = self.stations[number]
-            if not station.following:
-                continue
             for pick in station.following:
                 pick.go_on(self._bank)
             oldest = int(self._data_end_ns[number]) - int(self._settings.follow_s * 1e9)
             station.following = [p for p in station.following if p.time_ns > oldest]
             if station.following:
                 followed.append(station)
+            else:
+                self._picked[number] = False
         return followed
 
     def _faults(self, arrival_ms: int) -> _Ints:
@@ -238,36 +257,25 @@ class StationBook:
 
     def report(self, stations: list[StationState], arrival_ms: int) -> tuple[StationMotion, ...]:
         """Say what stations did since their last report."""
-        masks = self._faults(arrival_ms)
-        return tuple(self._report(station, int(masks[station.number])) for station in stations)
-
-    def _report(self, station: StationState, faults: int) -> StationMotion:
-        n = station.number
-        end_ns = int(self._data_end_ns[n])
-        followed = tuple(
-            PickMotion(
-                pick_id=p.pick_id,
-                elapsed_s=round((end_ns - p.time_ns) * 1e-9, 4),
-                pd_m=tuple(p.windows_m),
-                noise_pd_m=p.noise_m,
-                pgv=p.pgv,
-                pga=p.pga,
+        numbers = np.array([station.number for station in stations], np.int64)
+        faults = self._faults(arrival_ms)[numbers].tolist()
+        ends_ns = self._data_end_ns[numbers].tolist()
+        pga, pgv = self._pga[numbers].tolist(), self._pgv[numbers].tolist()
+        self._pga[numbers] = self._pgv[numbers] = 0.0
+        self._unreported[numbers] = False
+        return tuple(
+            StationMotion(
+                station=station.name,
+                latitude=station.place.latitude,
+                longitude=station.place.longitude,
+                data_end_us=ends_ns[i] // 1000,
+                pga=pga[i],
+                pgv=pgv[i],
+                faults=_names(faults[i]),
+                since_picks=_followed(station, ends_ns[i]) if station.following else (),
             )
-            for p in station.following
+            for i, station in enumerate(stations)
         )
-        motion = StationMotion(
-            station=station.name,
-            latitude=station.place.latitude,
-            longitude=station.place.longitude,
-            data_end_us=end_ns // 1000,
-            pga=float(self._pga[n]),
-            pgv=float(self._pgv[n]),
-            faults=_names(faults),
-            since_picks=followed,
-        )
-        self._pga[n] = self._pgv[n] = 0.0
-        self._unreported[n] = False
-        return motion
 
     def unreported(self, arrival_ms: int) -> tuple[StationMotion, ...]:
         """Report the stations heard since their last report, by name."""

@@ -6,12 +6,15 @@ from numba import njit, uint64
 
 from ingest.settings import QualitySettings
 
-__all__ = ["CLIPPED", "FLAT", "NAMES", "STUCK", "Quality"]
+__all__ = ["CLIPPED", "FLAT", "NAMES", "REMEMBERS_S", "STUCK", "Quality"]
 
 FLAT, STUCK, CLIPPED = range(3)
 NAMES = ("flat", "stuck", "clipped")
 """Names of the faults, in the order of their numbers."""
 
+EXCURSION_NS = 60 * 10**9
+REMEMBERS_S = 120.0
+"""Excursions are remembered for one to two minutes of arrival (s)."""
 STUCK_MIN = 16  # samples: a shorter block may repeat by chance on a quiet, coarse digitiser
 
 _Ints = npt.NDArray[np.int64]
@@ -56,6 +59,7 @@ def _inspect(
     limits: tuple[float, int, float, float],
     last_value: _Floats,
     run: _Ints,
+    window: _Ints,
     low: _Floats,
     high: _Floats,
     block: _Ints,
@@ -64,8 +68,9 @@ def _inspect(
 ) -> None:
     """Look at the new samples of each record; the state arrays are by channel.
 
-    `low` and `high` are the largest excursions so far, `block` a checksum of the last record,
-    over the bits of its samples: floats in m/s2 are mostly below 1.
+    `low` and `high` are the largest excursions in the present minute of arrival, whose number is
+    `window`, and in the one before: so much a restart reads again. `block` is a checksum of the
+    last record, over the bits of its samples: floats in m/s2 are mostly below 1.
     """
     flat_s, clip_run, clip_min, recover_ns = limits
     for i in range(channel.size):
@@ -76,13 +81,21 @@ def _inspect(
         end = first[i] + count[i]
         if end <= begin:
             continue
+        now = arrival_ns[i] // EXCURSION_NS
+        if now != window[c]:
+            follows = now == window[c] + 1
+            low[c, 1] = low[c, 0] if follows else np.inf
+            high[c, 1] = high[c, 0] if follows else -np.inf
+            low[c, 0] = np.inf
+            high[c, 0] = -np.inf
+            window[c] = now
         equal, least, most, checksum = _sum_up(samples, bits, begin, end)
         changes = end - begin - 1 - equal
         flat = False
         clipped = False
         if equal < clip_run - 1 and samples[begin] != last_value[c]:
-            low[c] = min(low[c], least)
-            high[c] = max(high[c], most)
+            low[c, 0] = min(low[c, 0], least)
+            high[c, 0] = max(high[c, 0], most)
             last_value[c] = samples[end - 1]
             run[c] = 1
             while end - 1 - run[c] >= begin and samples[end - 1 - run[c]] == last_value[c]:
@@ -92,12 +105,14 @@ def _inspect(
                 x = samples[k]
                 run[c] = run[c] + 1 if x == last_value[c] else 1
                 last_value[c] = x
-                low[c] = min(low[c], x)
-                high[c] = max(high[c], x)
+                low[c, 0] = min(low[c, 0], x)
+                high[c, 0] = max(high[c, 0], x)
+                lowest = min(low[c, 0], low[c, 1])
+                highest = max(high[c, 0], high[c, 1])
                 if run[c] >= flat_s * rate[i]:
                     flat = True
-                elif run[c] >= clip_run and (x == low[c] or x == high[c]):
-                    clipped = clipped or high[c] - low[c] > clip_min
+                elif run[c] >= clip_run and x in (lowest, highest):
+                    clipped = clipped or highest - lowest > clip_min
         repeated = (
             end - begin >= STUCK_MIN
             and changes > 0
@@ -119,7 +134,7 @@ class Quality:
 
     A fault is held for a while after it was last seen. Flat: one value for long. Stuck: a
     record's samples equal the last record's. Clipped: several equal samples in a row at the
-    largest excursion of a channel that has seen large ones.
+    largest excursion of a channel that has seen large ones in the last minutes.
     """
 
     def __init__(self, settings: QualitySettings) -> None:
@@ -131,8 +146,9 @@ class Quality:
         )
         self._last_value = np.zeros(0)
         self._run = np.zeros(0, np.int64)
-        self._low = np.zeros(0)
-        self._high = np.zeros(0)
+        self._window = np.zeros(0, np.int64)
+        self._low = np.zeros((0, 2))
+        self._high = np.zeros((0, 2))
         self._block = np.zeros(0, np.int64)
         self._block_count = np.zeros(0, np.int64)
         self._until_ns = np.zeros((0, len(NAMES)), np.int64)
@@ -145,8 +161,9 @@ class Quality:
         nothing = np.zeros(more, np.int64)
         self._last_value = np.concatenate((self._last_value, np.full(more, np.nan)))
         self._run = np.concatenate((self._run, nothing))
-        self._low = np.concatenate((self._low, np.full(more, np.inf)))
-        self._high = np.concatenate((self._high, np.full(more, -np.inf)))
+        self._window = np.concatenate((self._window, nothing))
+        self._low = np.concatenate((self._low, np.full((more, 2), np.inf)))
+        self._high = np.concatenate((self._high, np.full((more, 2), -np.inf)))
         self._block = np.concatenate((self._block, nothing))
         self._block_count = np.concatenate((self._block_count, nothing))
         self._until_ns = np.concatenate((self._until_ns, np.zeros((more, len(NAMES)), np.int64)))
@@ -186,6 +203,7 @@ class Quality:
             self._limits,
             self._last_value,
             self._run,
+            self._window,
             self._low,
             self._high,
             self._block,

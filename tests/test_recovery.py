@@ -1,7 +1,6 @@
 """A state rebuilt from `memory` before a record goes on as the one that never stopped.
 
-Picks, events and alerts are the same to the byte. Amplitudes are those of recursive filters
-that began at another sample: they agree to 1e-8.
+All that it says is the same to the byte: picks, motion, events and alerts.
 """
 
 import bisect
@@ -46,23 +45,6 @@ def stops(read, memory, many):
     return np.linspace(first + 1, len(read) - 5, many).astype(int).tolist()
 
 
-def assert_alike(one, other, rel):
-    """The same structure and the same values, floats to a tolerance."""
-    assert type(one) is type(other)
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one:
-            assert_alike(one[key], other[key], rel)
-    elif isinstance(one, list):
-        assert len(one) == len(other)
-        for a, b in zip(one, other, strict=True):
-            assert_alike(a, b, rel)
-    elif isinstance(one, float):
-        assert one == pytest.approx(other, rel=rel, abs=1e-15)
-    else:
-        assert one == other
-
-
 def is_pick(output):
     return isinstance(detections.decode(output.value), Pick)
 
@@ -91,12 +73,7 @@ def test_the_picker_forgets_what_is_older_than_its_memory(configuration, seconds
         begin, said = rebuilt(make, read, stop)
         expected = [o for o in whole if o.cause >= stop]
         assert 0 < begin < stop
-        assert [(o.topic, o.key, o.cause, o.timestamp) for o in said] == [
-            (o.topic, o.key, o.cause, o.timestamp) for o in expected
-        ]
-        assert [o.value for o in said if is_pick(o)] == [o.value for o in expected if is_pick(o)]
-        for one, other in zip(said, expected, strict=True):
-            assert_alike(msgspec.json.decode(one.value), msgspec.json.decode(other.value), 1e-8)
+        assert said == expected
 
 
 def test_the_locator_forgets_what_is_older_than_its_memory():
@@ -147,9 +124,7 @@ def test_every_stage_from_samples_to_alerts_goes_on_alike():
         for stop in np.linspace(2, len(read) - 1, 4).astype(int).tolist():
             _, said = rebuilt(make, read, stop)
             expected = [o for o in whole if o.cause >= stop]
-            assert len(said) == len(expected)
-            if stage.name != "detect":
-                assert said == expected
+            assert said == expected
         read = [
             Record(o.topic, 0, i, o.timestamp, o.key, o.value)
             for i, o in enumerate(o for o in whole if o.topic == whole[0].topic)
