@@ -17,7 +17,7 @@ help:
 	@echo "make demo         replay the Ridgecrest earthquake of 2019; results in out/"
 	@echo "make check        lint, types, import layers"
 	@echo "make test         everything that CI runs"
-	@echo "make fuzz         a million damaged records against libmseed, some minutes"
+	@echo "make fuzz         a million damaged records against libmseed, a minute or more"
 	@echo "make scores       score the recordings in $(DATA): docs/scores.md"
 	@echo "make performance  measure the detector beside others: docs/performance.md"
 	@echo "make constraints  pin the newest versions of all dependencies"

@@ -17,7 +17,7 @@ Precision = type[np.float32] | type[np.float64]
 HISTORY_S = 20.0
 """Samples are kept for this long (s): onsets and motion are worked out from them."""
 
-QUIET = 1e-9  # added and taken off again: what is smaller is lost, and no denormal remains
+QUIET = 1e-20  # counts: a filter's state below is 0, so that no denormal remains
 FLOOR = 1e-2  # power (counts^2) below which nothing is: a tenth of a count, less than digitising
 
 _Ints = npt.NDArray[np.int64]
@@ -67,7 +67,7 @@ class _Rate:
         self.sos = cast(kernels.Floats, filters.differenced(band).ravel().astype(kind))
         steps = [1.0 / (length * rate) for length in (s.short_s, s.long_s, s.middle_s)]
         shares = [share for step in steps for share in (step, 1.0 - step)]
-        ratios = (s.on, s.off, s.again)
+        ratios = (s.on, s.off, s.again, _nearly(s.on, steps[0], steps[1]))
         self.constants = cast(kernels.Floats, np.array([*shares, *ratios, QUIET, FLOOR], kind))
         seconds = (s.settle_s, s.confirm_s, s.shortest_s, s.longest_s, s.apart_s, s.long_s)
         self.lengths = np.array([max(1, round(t * rate)) for t in seconds], np.int64)
@@ -102,8 +102,9 @@ class _Rate:
         count: _Ints,
         restart: _Flags,
         samples: npt.NDArray[np.int32] | _Doubles,
-    ) -> tuple[_Ints, _Doubles]:
+    ) -> tuple[_Ints, _Ints, _Doubles]:
         """Run a stretch for each of some lanes; see `detect.kernels.advance`."""
+        begun = np.empty((lanes.size, 2), np.int64)
         peaks = np.empty(lanes.size)
         most = lanes.size + int(count.sum()) // int(self.lengths[kernels.CONFIRM])
         out = np.empty((most, 3), np.int64)
@@ -120,10 +121,21 @@ class _Rate:
             self.sos,
             self.constants,
             self.lengths,
+            begun,
             peaks,
             out,
         )
-        return out[:many], peaks
+        return out[:many], begun, peaks
+
+
+def _nearly(on: float, short: float, long: float) -> float:
+    """Return the ratio that is left, a few samples on, of one that has been above `on`.
+
+    The short average falls by ``1 - short`` a sample at the most, and what raises the long one
+    raises it too, by more if ``short > on * long``. Where the averages are too alike for that,
+    0: every block is then decided sample by sample.
+    """
+    return on * (1.0 - short) ** kernels.UNROLL if short > on * long else 0.0
 
 
 class ChannelBank:
@@ -218,36 +230,38 @@ class ChannelBank:
         peaks : float64[n]
             Largest band-passed amplitude of each record, counts; 0 while settling.
         """
-        order = np.arange(channel.size)
-        rank = 0 * order
+        order, rank = None, np.zeros(1, np.int64)
         if not np.all(channel[1:] > channel[:-1]):
             order, rank = _in_order(channel)
             channel, first, count = channel[order], first[order], count[order]
             start_ns, rate, restart = start_ns[order], rate[order], restart[order]
         peaks = np.empty(channel.size)
-        seen = np.empty(channel.size, np.int64)
-        stretch = np.empty(channel.size, np.int64)
+        begun = np.empty((channel.size, 2), np.int64)
         found: list[Trigger] = []
-        for turn in range(int(rank.max(initial=0)) + 1):
+        turns = int(rank.max(initial=0)) + 1
+        for turn in range(turns):
             for number, lot in enumerate(self._rates):
                 rows: slice | _Ints = slice(None)
-                if len(self._rates) > 1 or turn or rank.any():
+                if turns > 1 or len(self._rates) > 1:
                     rows = np.flatnonzero((rank == turn) & (self._of[channel] == number))
-                lanes, begins = self._lane[channel[rows]], restart[rows]
+                lanes = self._lane[channel[rows]]
                 if lanes.size == 0:
                     continue
-                marks = lot.marks[lanes]
-                seen[rows] = np.where(begins, 0, marks[:, kernels.SEEN])
-                stretch[rows] = marks[:, kernels.STRETCH] + begins
-                out, peaks[rows] = lot.advance(lanes, first[rows], count[rows], begins, samples)
+                out, begun[rows], peaks[rows] = lot.advance(
+                    lanes, first[rows], count[rows], restart[rows], samples
+                )
                 for sample, confirmed, row in out.tolist():
                     at = row if isinstance(rows, slice) else int(rows[row])
-                    found.append(Trigger(int(order[at]), int(channel[at]), sample, confirmed))
+                    record = at if order is None else int(order[at])
+                    found.append(Trigger(record, int(channel[at]), sample, confirmed))
+        seen, stretch = begun[:, 0], begun[:, 1]
         self._anchor_ns[channel] = start_ns
         self._anchor[channel] = seen
         self._sampling[channel] = rate
         self._keep(_Batch(samples, channel, stretch, seen, first, count, arrival_ms))
         found.sort(key=lambda trigger: trigger.record)
+        if order is None:
+            return found, peaks
         given = np.empty_like(peaks)
         given[order] = peaks
         return found, given

@@ -31,8 +31,8 @@ UNROLL = 5
 ROWS = 7  # of the state: two sections, short, long and middle average
 MARKS = 4
 SEEN, TRIGGER, WAITING, STRETCH = range(MARKS)
-CONSTANTS = 11
-A_SHORT, B_SHORT, A_LONG, B_LONG, A_MIDDLE, B_MIDDLE, ON, OFF, AGAIN, QUIET, SILENT = range(
+CONSTANTS = 12
+A_SHORT, B_SHORT, A_LONG, B_LONG, A_MIDDLE, B_MIDDLE, ON, OFF, AGAIN, NEARLY, QUIET, SILENT = range(
     CONSTANTS
 )
 LENGTHS = 6
@@ -47,13 +47,15 @@ def _idle(x: Floats, steps: int, s: Floats, found: Floats, sos: Floats, k: Float
     """Advance by one block all lanes of a group that are settled and not triggered.
 
     x : [steps, LANES] samples less the one before; s : [ROWS, LANES] state; found : [2, LANES] peak
-    power, and the largest excess of the short over `on` times the long average; all flat.
-    Steps that load the state once are few, so that it stays in registers.
+    power, and the largest excess of the short over `nearly` times the long average; all flat.
+    Steps that load the state once are few, so that it stays in registers. After them the averages
+    are compared once: `nearly` is so far below `on` that no trigger between can be missed, and
+    what was only near is decided by the scalar loop.
     """
     b0, b1, b2, a1, a2 = sos[0], sos[1], sos[2], sos[3], sos[4]
     d0, d1, d2, e1, e2 = sos[5], sos[6], sos[7], sos[8], sos[9]
     a_short, b_short, a_long, b_long = k[A_SHORT], k[B_SHORT], k[A_LONG], k[B_LONG]
-    on, quiet, silent = k[ON], k[QUIET], k[SILENT]
+    nearly, silent = k[NEARLY], k[SILENT]
     w = uint64(LANES)
     for part in range(steps // UNROLL):
         at = uint64(part) * uint64(UNROLL * LANES)
@@ -65,17 +67,17 @@ def _idle(x: Floats, steps: int, s: Floats, found: Floats, sos: Floats, k: Float
             peak, excess = found[c], found[w + c]
             for u in range(UNROLL):
                 v = x[at + uint64(u * LANES) + c]
-                y = ((b0 * v + s10) + quiet) - quiet
+                y = b0 * v + s10
                 s10 = (b1 * v + s11) - a1 * y
                 s11 = b2 * v - a2 * y
-                z = ((d0 * y + s20) + quiet) - quiet
+                z = d0 * y + s20
                 s20 = (d1 * y + s21) - e1 * z
                 s21 = d2 * y - e2 * z
                 q = z * z + silent
                 short = a_short * q + b_short * short
                 long = a_long * q + b_long * long
                 peak = max(peak, q)
-                excess = max(excess, short - on * long)
+            excess = max(excess, short - nearly * long)
             s[c], s[w + c] = s10, s11
             s[uint64(2) * w + c], s[uint64(3) * w + c] = s20, s21
             s[uint64(4) * w + c], s[uint64(5) * w + c] = short, long
@@ -262,12 +264,14 @@ def _alone(
     zero = k[SILENT] - k[SILENT]
     one = k[A_LONG] + k[B_LONG]
     for i in range(first, first + count):
+        if i & 31 == 0 and abs(s10) + abs(s11) + abs(s20) + abs(s21) < k[QUIET]:
+            s10 = s11 = s20 = s21 = zero
         v = s.dtype.type(samples[i] - before)
         before = samples[i]
-        y = ((sos[0] * v + s10) + k[QUIET]) - k[QUIET]
+        y = sos[0] * v + s10
         s10 = (sos[1] * v + s11) - sos[3] * y
         s11 = sos[2] * v - sos[4] * y
-        z = ((sos[5] * y + s20) + k[QUIET]) - k[QUIET]
+        z = sos[5] * y + s20
         s20 = (sos[6] * y + s21) - sos[8] * z
         s21 = sos[7] * y - sos[9] * z
         q = z * z + k[SILENT]
@@ -336,6 +340,7 @@ def advance(
     sos: Floats,
     constants: Floats,
     lengths: _Ints,
+    begun: _Ints,
     peaks: _Doubles,
     out: _Ints,
 ) -> int:
@@ -360,11 +365,14 @@ def advance(
     sos : [10]
         The band-pass of differences (`detect.filters.differenced`), in the type of the state.
     constants : [CONSTANTS]
-        Of that type: steps of the averages (a, 1 - a), ratios, and what is added to be free of
-        denormals.
+        Of that type: steps of the averages (a, 1 - a), ratios, the filter's state below which it
+        is taken for 0 (so that no denormal remains, which is far below the last bit of what a
+        single count does), and the power that every sample has at least.
     lengths : int64[LENGTHS]
         In samples: to settle, to confirm, of the shortest and longest trigger, between onsets,
         and of the long average.
+    begun : int64[n, 2]
+        Out: samples before each stretch since the channel's start, and how often it has started.
     peaks : float64[n]
         Out: largest band-passed amplitude of each stretch; 0 while settling.
     out : int64[q, 3]
@@ -404,6 +412,8 @@ def advance(
                 m[TRIGGER] = -1
                 m[WAITING] = 0
                 m[STRETCH] += 1
+            begun[j, 0] = m[SEEN]
+            begun[j, 1] = m[STRETCH]
             at[c] = first[j]
             behind[c] = last[lane[j]]
             if m[TRIGGER] < 0 and m[SEEN] >= lengths[SETTLE] // 2 + lengths[N_LONG]:
@@ -465,6 +475,7 @@ def _run_idle(
             active[c] = 1
             n_active += 1
     before = np.empty(LANES, s.dtype)
+    quiet, zero = constants[QUIET], constants[QUIET] - constants[QUIET]
     longest = LONG_BLOCK if x.itemsize == 4 else LONG_BLOCK_DOUBLE
     while n_active > 0:
         together = np.int64(2**62)
@@ -477,6 +488,9 @@ def _run_idle(
         while together - shift >= BLOCK and not fired:
             steps = longest if together - shift >= longest else BLOCK
             _take(samples, at, active, shift, steps, last, x)
+            for i in range(4 * LANES):
+                if abs(s[i]) < quiet:
+                    s[i] = zero
             kept[:] = s
             before[:] = found[:LANES]
             found[LANES:] = -constants[ON]
