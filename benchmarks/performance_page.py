@@ -70,8 +70,10 @@ ns a sample, one thread (two threads: each with a bank of its own):
 
 {growth}
 
-Few channels or short chunks pay for the call: 20 us for each, whatever is in it. From some
-hundred channels on it no longer matters.
+A call takes some 12 us, whatever is in it: few channels pay for that. Blocks of 20 samples go
+through the vector loop; what is left of a chunk (all of one of 50 ms at 100 Hz, 10 samples of one
+of 0.5 s) goes through the scalar one, at 4 ns a sample and 20 ns a channel. Two threads nearly
+halve the time from some thousand channels on.
 
 ## Picks, against an offline picker
 
@@ -137,7 +139,7 @@ def main() -> None:
     arguments = parser.parse_args()
     measured = json.loads(arguments.detector.read_bytes())
     ratios = measured["ratios"]
-    rows = [f"| {what} | {target:g} x | {ratios[name]:.1f} x |" for what, name, target in TARGETS]
+    rows = [f"| {what} | {target:g} x | {ratios[name]:.2f} x |" for what, name, target in TARGETS]
     _draw(measured["growth"])
     text = TEXT.format(
         rounds=7,
