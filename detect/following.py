@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from detect import filters, kernels
+from detect import filters
 from detect.bank import ChannelBank
+from detect.motion import motion
 
 __all__ = ["WINDOWS_S", "Axis", "Following"]
 
@@ -75,7 +76,7 @@ class _Running:
     def _run(self, raw: _Doubles) -> tuple[_Doubles, _Doubles, _Doubles]:
         out = np.empty((3, raw.size))
         x = (raw - self.offset) / self.axis.gain
-        kernels.motion(
+        motion(
             x, self.sections, self.state, self.axis.accelerometer, self.rate, out[0], out[1], out[2]
         )
         return out[0], out[1], out[2]

@@ -6,9 +6,10 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 
-from detect import detections, kernels
+from detect import detections
 from detect.bank import ChannelBank, Precision, Trigger
 from detect.detections import Motion, Pick
+from detect.onset import judge
 from detect.settings import DetectSettings
 from detect.stations import Sensor, StationBook
 from ingest import continuity, miniseed
@@ -218,9 +219,7 @@ class PickOperator:
         run_up = min(run_up, max(window - begin, 0))
         if raw.size - run_up < LEAST_WINDOW:
             return None
-        index, sigma, snr, polarity, confidence = kernels.judge(
-            raw, run_up, self._bank.band(channel)
-        )
+        index, sigma, snr, polarity, confidence = judge(raw, run_up, self._bank.band(channel))
         if snr < settings.min_snr:
             return None
         time_ns = self._bank.time_ns(channel, begin + index)

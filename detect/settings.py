@@ -74,6 +74,13 @@ class PickSettings(Settings, frozen=True):
         Meta(description="A station whose data come later than this (s) does not count.", gt=0),
     ] = 6.0
 
+    def __post_init__(self) -> None:
+        """Refuse averages that can never trigger: a ratio is at most that of their lengths."""
+        if self.on * self.short_s >= self.long_s:
+            raise ValueError("long_s must be more than on times short_s, or nothing can trigger")
+        if self.again * self.short_s >= self.middle_s:
+            raise ValueError("middle_s must be more than again times short_s")
+
 
 class LocateSettings(Settings, frozen=True):
     """From picks to an event."""

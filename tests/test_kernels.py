@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from made_recordings import START_S, cut, records, table
 from scipy import signal
 
-from detect import detections, filters, kernels
+from detect import detections, filters
 from detect.detections import Motion, Pick
+from detect.onset import onset
 from detect.picker import PickOperator
 from detect.settings import DetectSettings
 from ingest.settings import IngestSettings
@@ -96,7 +97,7 @@ def slow_onset(x):
 def test_the_onset_is_that_of_the_slow_twin(seed, noise, wave, ratio):
     random = np.random.default_rng(seed)
     x = np.concatenate((random.normal(size=noise), ratio * random.normal(size=wave)))
-    best, sigma = kernels.onset(x)
+    best, sigma = onset(x)
     expected, spread = slow_onset(x)
     assert best == expected
     assert sigma == pytest.approx(spread, rel=0.02, abs=0.01)
@@ -106,7 +107,7 @@ def test_the_onset_is_that_of_the_slow_twin(seed, noise, wave, ratio):
 def test_a_clear_onset_is_found_to_the_sample(at):
     x = np.random.default_rng(3).normal(size=100)
     x[at:] *= 200.0
-    best, sigma = kernels.onset(x)
+    best, sigma = onset(x)
     assert abs(best - at) <= 1
     assert 0.0 <= sigma < 1.5
 
@@ -143,8 +144,8 @@ def waves(seconds, rate, onsets, seed=1):
     """Counts: noise, and waves that are over after 3 s."""
     t = np.arange(round(seconds * rate)) / rate
     counts = np.random.default_rng(seed).normal(0.0, 50.0, t.size)
-    for onset, size in onsets:
-        after = t - onset
+    for begins, size in onsets:
+        after = t - begins
         fades = np.exp(-np.maximum(after, 0.0) / 0.4)
         counts += (after >= 0) * size * fades * np.sin(2 * np.pi * 3.0 * after)
     return np.rint(counts).astype(np.int32)
