@@ -14,8 +14,9 @@ __all__ = ["ChannelBank", "Precision", "Trigger"]
 
 Precision = type[np.float32] | type[np.float64]
 
-HISTORY_S = 20.0
-"""Samples are kept for this long (s): onsets and motion are worked out from them."""
+HISTORY_S = 30.0
+"""Samples are kept for this long (s) after their arrival: onsets and motion are worked out from
+them. The run-up of the motion takes 15 s, and a record may bring as much again at once."""
 
 QUIET = 1e-20  # counts: a filter's state below is 0, so that no denormal remains
 FLOOR = 1e-2  # power (counts^2) below which nothing is: a tenth of a count, less than digitising

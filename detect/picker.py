@@ -128,7 +128,7 @@ class PickOperator:
         use = verdict <= continuity.OVERLAP
         self._quality.inspect(channel, first, count, skip, use, rate, arrival_ns, samples)
         if not integer:
-            samples = self._scaled(samples, channel, first, count)
+            samples, first = self._scaled(samples, channel, first, count)
         value, channel, rate, skip = value[use], channel[use], rate[use], skip[use]
         if channel.size == 0:
             return
@@ -176,12 +176,19 @@ class PickOperator:
 
     def _scaled(
         self, floats: npt.NDArray[np.int32] | _Doubles, channel: _Ints, first: _Ints, count: _Ints
-    ) -> _Doubles:
-        """Bring float samples, which may be m/s, to the size of counts."""
-        scaled = floats.astype(np.float64)
-        for c, begin, length in zip(channel.tolist(), first.tolist(), count.tolist(), strict=True):
-            scaled[begin : begin + length] *= self._book.sensors[c].scale
-        return scaled
+    ) -> tuple[_Doubles, _Ints]:
+        """Bring float samples, which may be m/s, to the size of counts; they stand elsewhere then.
+
+        Returns the samples and where those of each record begin.
+        """
+        pieces = [
+            floats[begin : begin + length] * self._book.sensors[c].scale
+            for c, begin, length in zip(
+                channel.tolist(), first.tolist(), count.tolist(), strict=True
+            )
+        ]
+        joined = np.concatenate(pieces) if pieces else np.empty(0)
+        return joined, np.cumsum(count) - count
 
     def _picks(
         self, batch: Sequence[Record], value: _Ints, triggers: list[Trigger]
