@@ -123,14 +123,16 @@ class LocateOperator:
 
     def _take(self, pick: Pick) -> Iterator[Earthquake]:
         """Give a pick to the event that it fits, or see whether it begins one."""
+        locate = self._settings.locate
         if pick.phase == "S":
             for candidate in self._in_order():
-                if pick.station in candidate.picks:
+                _, s_residual = candidate.residuals_s(pick, self._tables)
+                fits = abs(s_residual) <= candidate.tolerance_s(locate)
+                if fits and pick.station in candidate.picks:
                     candidate.later.setdefault(pick.station, pick)
             return
         if self._knows(pick):
             return
-        locate = self._settings.locate
         best: Candidate | None = None
         least = ABSENT
         for candidate in self._in_order():

@@ -254,3 +254,22 @@ def test_garbage_is_rejected_and_changes_nothing():
 
 def test_a_quiet_network_says_nothing():
     assert fold(records(frames(NETWORK, START_US, END_US))) == []
+
+
+@pytest.mark.parametrize(("off_s", "kept"), [(0.5, True), (20.0, False)])
+def test_a_pick_marked_s_belongs_to_the_event_whose_s_wave_it_fits(off_s, kept):
+    first = [(p.station, NETWORK[p.station]) for _, p in PICKS[:4]]
+    marked = []
+    for name, place in first:
+        distance, _ = distance_azimuth(*SOURCE[:2], *place)
+        time_us = ORIGIN_US + round((ak135.s(distance, SOURCE[2]) + off_s) * 1e6)
+        s_pick = pick(name, place, time_us, phase="S", id=f"{name}..HNE/S/{time_us}")
+        marked.append((time_us + 100_000, s_pick))
+    late = earthquake_picks(
+        {n: p for n, p in NETWORK.items() if (n, p) not in first}, SOURCE, ORIGIN_US
+    )
+    late = [(END_US - 30_000_000, p) for _, p in late]
+    found = revisions(records(PICKS[:4], marked, late, frames(NETWORK, START_US, END_US)))
+    assert len({e.id for e in found}) == 1
+    s_stations = {a.station for a in found[-1].arrivals if a.phase == "S"}
+    assert s_stations == ({name for name, _ in first} if kept else set())
