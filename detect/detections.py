@@ -104,7 +104,9 @@ class StationMotion(Struct, frozen=True, kw_only=True):
     data_end_us
         Time of the last sample used.
     pga, pgv
-        Peak acceleration (m/s2) and velocity (m/s) since the last report; 0 where unknown.
+        Peak of the detector's band since the last report: acceleration (m/s2) of an accelerometer,
+        velocity (m/s) of a seismometer; 0 for what the station has no sensor of. Motion over all
+        frequencies is in `since_picks`.
     faults
         What is wrong now: ``flat``, ``stuck``, ``clock``, ``late``, ``warming`` (picks do not
         count, silence says nothing), ``clipped`` (amplitudes do not count); empty for a

@@ -119,6 +119,10 @@ class StationBook:
         settings: PickSettings,
     ) -> None:
         self._table = table
+        self._verticals: dict[str, list[Channel]] = {}
+        for seed_id, entries in table.channels.items():
+            vertical = [entry for entry in entries if entry.vertical]
+            self._verticals.setdefault(seed_id[:-1], []).extend(vertical)
         self._bank = bank
         self._continuity = continuity
         self._quality = faults
@@ -178,12 +182,8 @@ class StationBook:
         return number
 
     def _has_vertical(self, group: str, time_ns: int) -> bool:
-        for seed_id in self._table.channels:
-            if seed_id[:-1] == group:
-                entry = self._table.find(seed_id, time_ns)
-                if entry is not None and entry.vertical:
-                    return True
-        return False
+        spans = self._verticals.get(group, ())
+        return any(entry.start_ns <= time_ns < entry.end_ns for entry in spans)
 
     def _station(self, seed_id: str, entry: Channel) -> StationState:
         name = ".".join(seed_id.split(".", 2)[:2])

@@ -44,10 +44,6 @@ class MemoryLog:
         """Count the partitions of a topic."""
         return self._counts.get(topic, 1)
 
-    def topics(self) -> list[str]:
-        """Return the names of the topics that hold something, sorted."""
-        return sorted({topic for topic, _ in self._partitions})
-
     def _place(self, topic: str, partition: int) -> _Partition:
         place = self._partitions.get((topic, partition))
         if place is None:
