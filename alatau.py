@@ -4,17 +4,21 @@
 
     waveforms -> detect -> detections -> locate -> events -> dispatch -> alerts
 
-Every stage is a fold over a partition of the topic that it reads; the log between them is in
-the process.
+Every stage is a fold over a partition of the topic that it reads. The log between them is in the
+process, or it is Kafka; a stage cannot tell which.
 """
 
 import asyncio
 import logging
 import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -26,7 +30,7 @@ from detect.settings import DetectSettings
 from dispatch import places
 from dispatch.outbox import Outbox
 from dispatch.rehearsal import rehearse
-from dispatch.service import DispatchOperator
+from dispatch.service import DispatchOperator, country_topic
 from dispatch.settings import DispatchSettings
 from dispatch.watch import Watch
 from ingest import service
@@ -36,15 +40,24 @@ from ingest.sources import archive
 from ingest.sources.archive import ARRIVALS, Recording
 from stream import settings
 from stream.errors import AlatauError
+from stream.kafka_settings import StreamSettings
+from stream.layout import differences, layouts
+from stream.log import Log
 from stream.memory import MemoryLog
+from stream.metrics import Metrics
 from stream.operator import Stage
 from stream.pipeline import retention, stop_on_signals
 from stream.pipeline import run as run_stages
 from stream.settings import Settings
 from stream.topics import DETECTIONS, EVENTS, WAVEFORMS
+from stream.work import Reading, work
+
+if TYPE_CHECKING:
+    from stream.kafka import KafkaLog
 
 __all__ = ["Configuration", "main", "pipeline"]
 
+NO_CHANNELS = ChannelTable({}, {}, ())
 USAGE_ERROR = 2
 FAILED = 1
 
@@ -54,7 +67,9 @@ app = typer.Typer(
     help="Earthquake early warning: seismic streams in, warnings (CAP 1.2) out.",
 )
 config_app = typer.Typer(no_args_is_help=True, help="Show or check a configuration.")
+topics_app = typer.Typer(no_args_is_help=True, help="Make or check the topics on Kafka.")
 app.add_typer(config_app, name="config")
+app.add_typer(topics_app, name="topics")
 
 terminal = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
@@ -63,6 +78,7 @@ complaints = Console(stderr=True, highlight=False)
 class Configuration(Settings, frozen=True):
     """All settings, room by room."""
 
+    stream: StreamSettings = StreamSettings()
     ingest: IngestSettings = IngestSettings()
     detect: DetectSettings = DetectSettings()
     dispatch: DispatchSettings = DispatchSettings()
@@ -262,37 +278,68 @@ def score(
         raise typer.Exit(FAILED)
 
 
+Kafka = Annotated[
+    str | None,
+    typer.Option(
+        "--kafka",
+        metavar="HOST:PORT",
+        help="Kafka brokers; default is stream.kafka.bootstrap of the configuration.",
+    ),
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(help="Serve metrics for Prometheus on this port.", min=1, max=65535),
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Write each CAP message to OUT/alerts/ as it is sent.")
+]
+
+
 @app.command()
 def run(
     config: Config = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write each CAP message to OUT/alerts/ as it is sent.")
-    ] = None,
+    out: Out = None,
+    kafka: Kafka = None,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Follow a network's data as they are recorded, and warn, until Ctrl-C or SIGTERM.
 
-    Exit code: 0 when stopped, 1 if it cannot go on, 2 if the configuration cannot be used.
+    All stages run in this process: on a log in memory, or on Kafka. Exit code: 0 when stopped,
+    1 if it cannot go on, 2 if the configuration cannot be used.
     """
-    configuration = settings.load(config, Configuration)
+    configuration = _on_kafka(settings.load(config, Configuration), kafka)
     live, locate = configuration.ingest.live, configuration.detect.locate
     source = service.folder_source(live, config)
     channels = service.station_table(live, config)
-    logging.basicConfig(format="%(levelname)s: %(message)s")
-    for problem in channels.problems:
-        logging.warning("%s", problem)
+    _log_to_stderr(channels.problems)
     stages = pipeline(configuration, channels)
     rehearse(stages, channels)
-    log = MemoryLog(retention=retention(stages))
     clock_ms = service.wall_clock_ms
     health = Health(service.expected_stations(channels, clock_ms()), locate.stations_healthy_s)
     outbox = None if out is None else Outbox(out / "alerts")
-    watch = Watch(log, terminal, health, locate.confirmed_stations, clock_ms, outbox)
+    watch = Watch(terminal, health, locate.confirmed_stations, clock_ms, outbox)
+    metrics = _metrics(metrics_port)
 
     async def follow() -> None:
         stop = stop_on_signals()
-        coming = service.follow(source, log, live.poll_s, stop)
         terminal.print(f"Following {live.folder}; messages are {configuration.dispatch.status}.")
-        await run_stages(log, stages, coming, watch.look)
+        if configuration.stream.kafka.bootstrap:
+            await work(
+                _opened(configuration, config),
+                stages,
+                stop,
+                beside=[
+                    lambda log: service.follow(source, log, live.poll_s, stop),
+                    lambda log: watch.look_on(log, stop),
+                ],
+                metrics=metrics,
+                **_reading(configuration),
+            )
+        else:
+            log = MemoryLog(retention=retention(stages))
+            watch.on(log)
+            coming = service.follow(source, log, live.poll_s, stop)
+            await run_stages(log, stages, coming, watch.look)
 
     try:
         asyncio.run(follow())
@@ -301,6 +348,171 @@ def run(
         raise typer.Exit(FAILED) from error
     finally:
         watch.tell()
+
+
+@app.command()
+def ingest(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort = None) -> None:
+    """Bring what a live source hands over to `waveforms` on Kafka, until Ctrl-C or SIGTERM."""
+    configuration = _on_kafka(settings.load(config, Configuration), kafka)
+    live = configuration.ingest.live
+    source = service.folder_source(live, config)
+    stop = asyncio.Event()
+    _serve(
+        configuration,
+        config,
+        (),
+        metrics_port,
+        stop,
+        [lambda log: service.follow(source, log, live.poll_s, stop)],
+    )
+
+
+@app.command()
+def detect(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort = None) -> None:
+    """Turn `waveforms` into picks, on Kafka. Any number of these share the partitions."""
+    configuration = _on_kafka(settings.load(config, Configuration), kafka)
+    channels = service.station_table(configuration.ingest.live, config)
+    stages = pipeline(configuration, channels)
+    rehearse(stages, channels)
+    _serve(configuration, config, [s for s in stages if s.name == "detect"], metrics_port)
+
+
+@app.command()
+def locate(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort = None) -> None:
+    """Turn picks into events, on Kafka. A second one stands by and takes over."""
+    _serve_without_channels("locate", config, kafka, metrics_port)
+
+
+@app.command()
+def dispatch(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort = None) -> None:
+    """Turn events into warnings, on Kafka. A second one stands by and takes over."""
+    _serve_without_channels("dispatch", config, kafka, metrics_port)
+
+
+def _serve_without_channels(
+    name: str, config: Path | None, kafka: str | None, metrics_port: int | None
+) -> None:
+    configuration = _on_kafka(settings.load(config, Configuration), kafka)
+    stages = pipeline(configuration, NO_CHANNELS)
+    rehearse(stages, NO_CHANNELS)
+    _serve(configuration, config, [s for s in stages if s.name == name], metrics_port)
+
+
+def _serve(
+    configuration: Configuration,
+    config: Path | None,
+    stages: Sequence[Stage],
+    metrics_port: int | None,
+    stop: asyncio.Event | None = None,
+    beside: Sequence[Callable[[Log], Awaitable[None]]] = (),
+) -> None:
+    """Run a worker until it is stopped."""
+    _log_to_stderr(())
+    metrics = _metrics(metrics_port)
+    opened = _opened(configuration, config)
+
+    async def serve() -> None:
+        told = stop_on_signals(stop)
+        reading = _reading(configuration)
+        await work(opened, stages, told, beside=beside, metrics=metrics, **reading)
+
+    try:
+        asyncio.run(serve())
+    except AlatauError as error:
+        complaints.print(str(error), style="red", markup=False)
+        raise typer.Exit(FAILED) from error
+
+
+def _on_kafka(configuration: Configuration, kafka: str | None) -> Configuration:
+    """Put the brokers of the command line in place of those of the configuration."""
+    if kafka is None:
+        return configuration
+    there = replace(configuration.stream.kafka, bootstrap=kafka)
+    return replace(configuration, stream=replace(configuration.stream, kafka=there))
+
+
+def _opened(
+    configuration: Configuration, config: Path | None
+) -> Callable[[], AbstractAsyncContextManager["KafkaLog"]]:
+    from stream.kafka import KafkaLog  # with aiokafka: not needed for the log in memory
+
+    kafka = configuration.stream.kafka
+    if not kafka.bootstrap:
+        raise settings.misfit(
+            config,
+            ("stream", "kafka", "bootstrap"),
+            "no Kafka brokers are named",
+            "Give --kafka HOST:PORT, or write [stream.kafka] with bootstrap into a file.",
+        )
+    folder = Path() if config is None else config.parent
+    return lambda: KafkaLog.opened(kafka, folder)
+
+
+def _reading(configuration: Configuration) -> Reading:
+    stale_s = configuration.stream.stale_after_s
+    return Reading(
+        batch=configuration.stream.batch,
+        stale_after=timedelta(seconds=stale_s) if stale_s else None,
+    )
+
+
+def _metrics(port: int | None) -> Metrics | None:
+    if port is None:
+        return None
+    metrics = Metrics()
+    metrics.serve(port)
+    return metrics
+
+
+def _log_to_stderr(problems: Sequence[str]) -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("alatau").setLevel(logging.INFO)
+    for problem in problems:
+        logging.warning("%s", problem)
+
+
+@topics_app.command("create")
+def topics_create(config: Config = None, kafka: Kafka = None) -> None:
+    """Make the topics that are not there yet. What is there is left as it is."""
+    _say_topics(config, kafka, create=True)
+
+
+@topics_app.command("check")
+def topics_check(config: Config = None, kafka: Kafka = None) -> None:
+    """Check partitions, replication and retention. Exit code: 0 if all is well, else 1."""
+    _say_topics(config, kafka, create=False)
+
+
+def _say_topics(config: Path | None, kafka: str | None, *, create: bool) -> None:
+    configuration = _on_kafka(settings.load(config, Configuration), kafka)
+    stages = pipeline(configuration, NO_CHANNELS)
+    memories = {stage.reads.name: stage.make(0).memory for stage in stages}
+    wanted = layouts(
+        configuration.stream.kafka, memories, map(country_topic, sorted(places.countries()))
+    )
+    opened = _opened(configuration, config)
+
+    async def say() -> bool:
+        wrong = False
+        async with opened() as log:
+            if create:
+                made = await log.create(wanted)
+                terminal.print(f"{len(made)} topics made, {len(wanted) - len(made)} were there.")
+            found = await log.describe([layout.name for layout in wanted])
+        for layout in wanted:
+            for problem in differences(layout, found.get(layout.name)):
+                terminal.print(f"{layout.name} {problem}", style="red", markup=False)
+                wrong = True
+        return wrong
+
+    try:
+        wrong = asyncio.run(say())
+    except AlatauError as error:
+        complaints.print(str(error), style="red", markup=False)
+        raise typer.Exit(FAILED) from error
+    if wrong:
+        raise typer.Exit(FAILED)
+    terminal.print("All topics are as they should be.")
 
 
 @config_app.command("show")

@@ -127,6 +127,11 @@ def _country_names() -> dict[str, str]:
     return dict(_rows(text))
 
 
+def countries() -> tuple[str, ...]:
+    """Return the ISO 3166-1 codes of all countries with places."""
+    return tuple(_country_names())
+
+
 def country_name(code: str) -> str:
     """English name of a country by its ISO 3166-1 code; the code itself if unknown."""
     return _country_names().get(code, code)

@@ -3,11 +3,14 @@
 It only looks on: nothing here goes back into the log.
 """
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
@@ -26,6 +29,7 @@ from stream.topics import ALERTS, DETECTIONS, EVENTS, REJECTS
 
 __all__ = ["Watch", "alert_line", "event_line", "health_line"]
 
+LOOK_S = 0.25  # between two looks at a log that others share
 STATUS_MS = 60_000  # between two lines on the stations
 FIRST_STATUS_MS = 10_000  # the first: by then what is alive has been heard
 
@@ -113,8 +117,6 @@ class Watch:
 
     Parameters
     ----------
-    log
-        What it looks at.
     console
         Where it prints.
     health
@@ -129,7 +131,6 @@ class Watch:
 
     def __init__(
         self,
-        log: Log,
         console: Console,
         health: Health,
         needed: int,
@@ -141,27 +142,43 @@ class Watch:
         self._needed = needed
         self._clock_ms = clock_ms
         self._outbox = outbox
-        self._detections = Reader(log, DETECTIONS)
-        self._events = Reader(log, EVENTS)
-        self._alerts = Reader(log, ALERTS)
-        self._rejects = Reader(log, REJECTS)
+        self._readers: dict[str, Reader] = {}
         self._names: dict[str, str] = {}
         self._sent = 0
         self._rejected: Counter[str] = Counter()
         self._told_ms = clock_ms() - STATUS_MS + FIRST_STATUS_MS
 
+    def on(self, log: Log) -> None:
+        """Look at a log; at one that has been opened anew from where it has come to."""
+        for topic in (ALERTS, EVENTS, DETECTIONS, REJECTS):
+            if topic.name in self._readers:
+                self._readers[topic.name].go_on_with(log)
+            else:
+                self._readers[topic.name] = Reader(log, topic)
+
+    async def look_on(self, log: Log, stop: asyncio.Event) -> None:
+        """Look at a log that others share, from now on and until `stop`."""
+        known = bool(self._readers)
+        self.on(log)
+        if not known:
+            for reader in self._readers.values():
+                await reader.skip()
+        while not stop.is_set():
+            await self.look()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_S)
+
     async def look(self) -> None:
-        """Take in what is new; warnings first."""
-        for record in await self._alerts.fresh():
-            self._alert(record)
-        for record in await self._events.fresh():
-            self._event(record)
-        for record in await self._detections.fresh():
-            detection = detections.decode(record.value)
-            if isinstance(detection, Motion):
-                self._health.fold(detection, record.timestamp)
-        for record in await self._rejects.fresh():
-            self._rejected[rejects.decode(record.value).reason] += 1
+        """Take in what is new; warnings first. What cannot be read is counted."""
+        takers = {
+            ALERTS.name: self._alert,
+            EVENTS.name: self._event,
+            DETECTIONS.name: self._detection,
+            REJECTS.name: self._reject,
+        }
+        for topic, reader in self._readers.items():
+            for record in await reader.fresh():
+                self._take(takers[topic], record)
         now_ms = self._clock_ms()
         if not 0 <= now_ms - self._told_ms < STATUS_MS:
             self.tell()
@@ -180,6 +197,20 @@ class Watch:
         if self._rejected:
             told = ", ".join(f"{n} {reason}" for reason, n in sorted(self._rejected.items()))
             self._print(f"           rejected since the start: {told}", "yellow")
+
+    def _take(self, how: Callable[[Record], None], record: Record) -> None:
+        try:
+            how(record)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, cap.CapError):
+            self._rejected[f"unreadable in {record.topic}"] += 1
+
+    def _detection(self, record: Record) -> None:
+        detection = detections.decode(record.value)
+        if isinstance(detection, Motion):
+            self._health.fold(detection, record.timestamp)
+
+    def _reject(self, record: Record) -> None:
+        self._rejected[rejects.decode(record.value).reason] += 1
 
     def _event(self, record: Record) -> None:
         event = events.decode(record.value)

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from zlib import crc32
 
+from stream.log import Committed
 from stream.records import Output, Record
 
-__all__ = ["MemoryLog"]
+__all__ = ["MemoryLog", "MemoryMember"]
 
 
 class _Partition:
@@ -37,7 +38,8 @@ class MemoryLog:
         self._counts = dict(partitions or {})
         self._retention_ms = None if retention is None else int(retention.total_seconds() * 1000)
         self._partitions: dict[tuple[str, int], _Partition] = {}
-        self._committed: dict[tuple[str, str, int], int] = {}
+        self._committed: dict[tuple[str, str, int], Committed] = {}
+        self._turns: dict[tuple[str, str], int] = {}
         self._appended = asyncio.Event()
 
     def partitions(self, topic: str) -> int:
@@ -90,8 +92,12 @@ class MemoryLog:
 
     async def end(self, topic: str, partition: int) -> int:
         """Return the offset that the next record will have."""
+        return self.last(topic, partition) + 1
+
+    def last(self, topic: str, partition: int) -> int:
+        """Return the offset of the newest record; -1 when there has been none."""
         place = self._place(topic, partition)
-        return place.base + len(place.records)
+        return place.base + len(place.records) - 1
 
     async def offset_for_time(self, topic: str, partition: int, timestamp: int) -> int:
         """Return the first kept offset with an arrival of `timestamp` (ms) or later, or the end."""
@@ -101,13 +107,24 @@ class MemoryLog:
                 return place.base + i
         return place.base + len(place.records)
 
-    async def committed(self, group: str, topic: str, partition: int) -> int:
-        """Return the committed offset of a group; 0 before the first commit."""
-        return self._committed.get((group, topic, partition), 0)
+    async def committed(self, group: str, topic: str, partition: int) -> Committed | None:
+        """Return how far a group has come; None before its first commit."""
+        return self._committed.get((group, topic, partition))
 
-    async def commit(self, group: str, topic: str, partition: int, offset: int) -> None:
-        """Note that the group has dealt with all before `offset`."""
-        self._committed[(group, topic, partition)] = offset
+    async def join(self, group: str, topic: str) -> "MemoryMember":
+        """Become the only member of a group: who was so before has nothing of its own now."""
+        turn = self._turns.get((group, topic), 0) + 1
+        self._turns[(group, topic)] = turn
+        return MemoryMember(self, group, topic, turn)
+
+    def turn(self, group: str, topic: str) -> int:
+        """Return the turn of the member that joined a group last."""
+        return self._turns.get((group, topic), 0)
+
+    def note(self, group: str, topic: str, positions: Mapping[int, Committed]) -> None:
+        """Keep what a member commits."""
+        for partition, committed in positions.items():
+            self._committed[(group, topic, partition)] = committed
 
     async def wait(self, seconds: float) -> None:
         """Return when something has been appended since the last wait, or after `seconds`."""
@@ -116,3 +133,59 @@ class MemoryLog:
         except TimeoutError:
             return
         self._appended.clear()
+
+
+class MemoryMember:
+    """The one worker of a group on a `MemoryLog`."""
+
+    def __init__(self, log: MemoryLog, group: str, topic: str, turn: int) -> None:
+        self._log = log
+        self._group = group
+        self._topic = topic
+        self._turn = turn
+        self._next: dict[int, int] = {}
+
+    def turns(self) -> dict[int, int]:
+        """Return all partitions, or none after another has joined."""
+        if self._log.turn(self._group, self._topic) != self._turn:
+            return {}
+        return dict.fromkeys(range(self._log.partitions(self._topic)), self._turn)
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Say where a partition is read from."""
+        self._next[partition] = offset
+
+    async def read(self, limit: int, seconds: float) -> dict[int, list[Record]]:
+        """Return up to `limit` records of each partition; waits up to `seconds` for the first."""
+        found = await self._read(limit)
+        if not found and seconds > 0:
+            await self._log.wait(seconds)
+            found = await self._read(limit)
+        return found
+
+    async def _read(self, limit: int) -> dict[int, list[Record]]:
+        found = {}
+        for partition in self.turns():
+            if partition in self._next:
+                offset = self._next[partition]
+                records = await self._log.read(self._topic, partition, offset, limit)
+                if records:
+                    found[partition] = records
+                    self._next[partition] = records[-1].offset + 1
+        return found
+
+    def behind(self, partition: int) -> int:
+        """Return how many records follow what has been read."""
+        return self._log.last(self._topic, partition) + 1 - self._next.get(partition, 0)
+
+    async def commit(self, positions: Mapping[int, Committed]) -> bool:
+        """Note how far it has come, unless another has joined."""
+        if not self.turns():
+            return False
+        self._log.note(self._group, self._topic, positions)
+        return True
+
+    async def leave(self) -> None:
+        """Have nothing of its own any more."""
+        if self.turns():
+            await self._log.join(self._group, self._topic)

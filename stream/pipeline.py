@@ -21,9 +21,20 @@ def retention(stages: Sequence[Stage]) -> timedelta:
     return max(stage.make(0).memory for stage in stages) + MARGIN
 
 
-def stop_on_signals() -> asyncio.Event:
-    """Make the event that SIGINT or SIGTERM sets; a second signal ends the process at once."""
-    stop = asyncio.Event()
+def stop_on_signals(stop: asyncio.Event | None = None) -> asyncio.Event:
+    """Let SIGINT or SIGTERM set an event; a second signal ends the process at once.
+
+    Parameters
+    ----------
+    stop
+        The event; a new one where not given.
+
+    Returns
+    -------
+    asyncio.Event
+        It.
+    """
+    stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
 

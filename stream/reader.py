@@ -1,5 +1,6 @@
-"""Looks on at a topic from outside the stages: each record once, from where it begins."""
+"""Looks on at a topic from outside the stages: each value once."""
 
+from stream.causes import unseen
 from stream.log import Log
 from stream.records import Record
 from stream.topics import Topic
@@ -8,7 +9,7 @@ __all__ = ["Reader"]
 
 
 class Reader:
-    """Reads a topic from its begin on, all partitions.
+    """Reads a topic from its begin on, all partitions; repeats are dropped.
 
     Parameters
     ----------
@@ -22,6 +23,16 @@ class Reader:
         self._log = log
         self._topic = topic.name
         self._next = [0] * log.partitions(topic.name)
+        self._seen: list[dict[bytes, tuple[int, int]]] = [{} for _ in self._next]
+
+    def go_on_with(self, log: Log) -> None:
+        """Read on from the same topic in a log that has been opened anew."""
+        self._log = log
+
+    async def skip(self) -> None:
+        """Leave out what stands in the topic now."""
+        for partition in range(len(self._next)):
+            self._next[partition] = await self._log.end(self._topic, partition)
 
     async def fresh(self, limit: int = 1000) -> list[Record]:
         """Return what has not been returned before; up to `limit` of each partition."""
@@ -30,5 +41,5 @@ class Reader:
             found = await self._log.read(self._topic, partition, offset, limit)
             if found:
                 self._next[partition] = found[-1].offset + 1
-                records += found
+                records += unseen(found, self._seen[partition])
         return sorted(records, key=lambda r: (r.timestamp, r.partition, r.offset))

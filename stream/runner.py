@@ -1,6 +1,6 @@
 """Runs a stage: reads its topic, folds, appends what comes out, commits.
 
-Recovery is reading again. On start each partition gets a fresh operator that is fed from
+Recovery is reading again. A partition that a worker gets begins with a fresh operator, fed from
 `memory` before the committed offset; what those records caused has been said before and is
 muted. A crash between append and commit repeats at most one batch; every output carries its
 cause (topic, partition, offset, number), which grows along a partition, so the reader drops
@@ -8,21 +8,53 @@ what it has seen.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
 
 from msgspec import Struct
 
-from stream.log import Log
+from stream.causes import CAUSE, marked, unseen
+from stream.log import Committed, Log, Member
 from stream.operator import Operator, Stage
 from stream.records import Output, Record
 
-__all__ = ["CAUSE", "StageRunner"]
+__all__ = ["CAUSE", "Meter", "StageRunner"]
 
-CAUSE = "cause"
-"""Name of the header that says which input record made a value, as
-``topic/partition/offset/number``."""
+MS = timedelta(milliseconds=1)
+
+REPEATS = timedelta(seconds=60)
+"""How long after its first a repeat may stand in the log. A rewind goes back so much further,
+so that one whose first stands before it comes before all that the state is made of."""
+
+LOOK_S = 5.0  # between two looks whether a backlog is too old: each costs three round trips
 
 _log = logging.getLogger("alatau.stream")
+
+
+class Meter(Protocol):
+    """Who counts what a stage does."""
+
+    def read(self, partition: int, records: int, arrival: int) -> None:
+        """Count records of a partition; the last arrived at `arrival` (ms since 1970 UTC)."""
+        ...
+
+    def behind(self, partition: int, records: int) -> None:
+        """Note how many records of a partition are waiting."""
+        ...
+
+    def dealt(self, seconds: float, outputs: Sequence[Output]) -> None:
+        """Count a batch: the time it took to think, and what now stands in the log."""
+        ...
+
+    def skipped(self, records: int) -> None:
+        """Count what was too old to be read."""
+        ...
+
+    def lost(self, records: int) -> None:
+        """Count what the log dropped before it was read."""
+        ...
 
 
 class _Assigned(Struct):
@@ -31,62 +63,13 @@ class _Assigned(Struct):
     operator: Operator
     position: int
     muted_before: int
+    newest: int
+    turn: int
     seen: dict[bytes, tuple[int, int]]
 
 
-def _cause(record: Record) -> tuple[bytes, tuple[int, int]] | None:
-    """Source partition and place in it of what caused a record, if it was caused by one."""
-    for name, value in record.headers:
-        if name == CAUSE:
-            source, offset, number = value.rsplit(b"/", 2)
-            return source, (int(offset), int(number))
-    return None
-
-
-def _unseen(records: Iterable[Record], seen: dict[bytes, tuple[int, int]]) -> list[Record]:
-    """Drop records whose cause has been seen; note the others as seen."""
-    fresh = []
-    for record in records:
-        cause = _cause(record)
-        if cause is not None:
-            source, place = cause
-            if place <= seen.get(source, (-1, -1)):
-                continue
-            seen[source] = place
-        fresh.append(record)
-    return fresh
-
-
-def _marked(outputs: Sequence[Output], topic: str, partition: int) -> list[Output]:
-    """Give every output the header that names its cause.
-
-    Outputs of one cause are numbered by topic: a reject more or less, which may hang on when
-    the stage was started, moves no result's number.
-    """
-    marked = []
-    last = -1
-    numbers: dict[str, int] = {}
-    for output in outputs:
-        if output.cause != last:
-            numbers.clear()
-        last = output.cause
-        number = numbers[output.topic] = numbers.get(output.topic, -1) + 1
-        mark = f"{topic}/{partition}/{output.cause}/{number}".encode()
-        marked.append(
-            Output(
-                output.topic,
-                output.key,
-                output.value,
-                output.cause,
-                output.timestamp,
-                (*output.headers, (CAUSE, mark)),
-            )
-        )
-    return marked
-
-
 class StageRunner:
-    """One stage over all partitions of its topic, in one process.
+    """One stage over the partitions of its topic that are this worker's own.
 
     Parameters
     ----------
@@ -96,64 +79,198 @@ class StageRunner:
         What it runs; its name is the consumer group.
     limit
         Records read from a partition at a time.
+    stale_after
+        A backlog whose oldest record arrived this long before its newest is not worth reading:
+        the stage skips to now and begins afresh. None reads everything.
+    meter
+        Told of every batch and of what was skipped or lost.
     """
 
-    def __init__(self, log: Log, stage: Stage, *, limit: int = 1000) -> None:
+    def __init__(
+        self,
+        log: Log,
+        stage: Stage,
+        *,
+        limit: int = 1000,
+        stale_after: timedelta | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         self.log = log
         self.stage = stage
         self.limit = limit
+        self._stale_ms = None if stale_after is None else stale_after // MS
+        self._meter = meter
+        self._member: Member | None = None
         self._assigned: dict[int, _Assigned] = {}
+        self._looked_s = 0.0
 
     async def start(self) -> None:
-        """Assign every partition and rebuild its operator's state from the log."""
-        for partition in range(self.log.partitions(self.stage.reads.name)):
-            self._assigned[partition] = await self._assign(partition)
+        """Join the group; rebuild the state of what is this worker's own from the log."""
+        self._member = await self.log.join(self.stage.name, self.stage.reads.name)
+        await self._take_up(self._member)
 
-    async def _assign(self, partition: int) -> _Assigned:
-        topic = self.stage.reads.name
-        operator = self.stage.make(partition)
-        committed = await self.log.committed(self.stage.name, topic, partition)
-        begin = await self.log.begin(topic, partition)
-        position = max(committed, begin)
-        if committed > begin:
-            last = (await self.log.read(topic, partition, committed - 1, 1))[0].timestamp
-            since = last - int(operator.memory.total_seconds() * 1000)
-            position = min(await self.log.offset_for_time(topic, partition, since), committed)
-            if position == begin > 0:
-                _log.warning(
-                    "%s: the log of %s/%d keeps less than the %s that its state is made of; "
-                    "the first results after this start may differ. Keep more of the topic.",
-                    self.stage.name,
-                    topic,
-                    partition,
-                    operator.memory,
-                )
-        return _Assigned(operator, position, committed, {})
+    async def stop(self) -> None:
+        """Leave the group, so that others take over at once."""
+        if self._member is not None:
+            await self._member.leave()
 
-    async def step(self) -> int:
+    async def step(self, seconds: float = 0.0) -> int:
         """Deal with one batch of each partition.
+
+        Parameters
+        ----------
+        seconds
+            How long to wait if there is nothing to do.
 
         Returns
         -------
         int
-            Records read; 0 when there is nothing to do.
+            Records read; 0 when there was nothing to do.
         """
-        read = 0
-        for partition in self._assigned:
-            read += await self._step(partition)
+        member = self._member
+        if member is None:
+            raise RuntimeError(f"{self.stage.name} has not been started")
+        await self._take_up(member)
+        batches = await member.read(self.limit, seconds)
+        said: list[Output] = []
+        done: dict[int, Committed] = {}
+        began = time.perf_counter()
+        for partition, batch in batches.items():
+            said += self._deal(partition, self._assigned[partition], batch)
+            assigned = self._assigned[partition]
+            if assigned.position > assigned.muted_before:
+                done[partition] = Committed(assigned.position, assigned.newest)
+        took_s = time.perf_counter() - began
+        await self.log.append(said)
+        if done and not await member.commit(done):
+            _log.info("%s: a partition went to another worker", self.stage.name)
+        read = sum(map(len, batches.values()))
+        if self._meter is not None and read:
+            for partition, batch in batches.items():
+                self._meter.read(partition, len(batch), batch[-1].timestamp)
+                self._meter.behind(partition, member.behind(partition))
+            self._meter.dealt(took_s, said)
+        if any(member.behind(partition) > self.limit for partition in batches):
+            await self._look_for_stale(member)
         return read
 
-    async def _step(self, partition: int) -> int:
+    def _deal(self, partition: int, assigned: _Assigned, batch: Sequence[Record]) -> list[Output]:
+        topic = self.stage.reads.name
+        if batch[0].offset > assigned.position:
+            lost = batch[0].offset - assigned.position
+            _log.error(
+                "%s: %d records of %s/%d were dropped by the log before they were read. "
+                "Keep more of the topic, or give the stage more workers.",
+                self.stage.name,
+                lost,
+                topic,
+                partition,
+            )
+            if self._meter is not None:
+                self._meter.lost(lost)
+        outputs = assigned.operator.process(unseen(batch, assigned.seen))
+        assigned.position = batch[-1].offset + 1
+        assigned.newest = max(assigned.newest, max(record.timestamp for record in batch))
+        said = marked(outputs, topic, partition)
+        if assigned.position - len(batch) >= assigned.muted_before:
+            return said
+        return [output for output in said if output.cause >= assigned.muted_before]
+
+    async def _take_up(self, member: Member) -> None:
+        """Rebuild the state of what has become this worker's own; forget what is so no more.
+
+        What comes back, and no other has got further with, goes on with the state that it had.
+        """
+        turns = member.turns()
+        if all(p in turns for p in self._assigned) and all(
+            p in self._assigned and self._assigned[p].turn == turn for p, turn in turns.items()
+        ):
+            return
+        for partition in [p for p in self._assigned if p not in turns]:
+            del self._assigned[partition]
+        for partition, turn in sorted(turns.items()):
+            assigned = self._assigned.get(partition)
+            if assigned is not None and assigned.turn == turn:
+                continue
+            committed = await self.log.committed(self.stage.name, self.stage.reads.name, partition)
+            if member.turns().get(partition) != turn:
+                return
+            if assigned is not None and (
+                committed is None
+                or committed.offset <= max(assigned.position, assigned.muted_before)
+            ):
+                assigned.turn = turn
+            else:
+                assigned = await self._assign(partition, committed, turn)
+                if member.turns().get(partition) != turn:
+                    return
+                self._assigned[partition] = assigned
+            member.seek(partition, assigned.position)
+            await self._skip_if_stale(member, partition)
+
+    async def _assign(self, partition: int, committed: Committed | None, turn: int) -> _Assigned:
+        topic = self.stage.reads
+        operator = self.stage.make(partition)
+        begin = await self.log.begin(topic.name, partition)
+        if committed is None or committed.offset <= begin:
+            offset = begin if committed is None else committed.offset
+            return _Assigned(operator, offset, offset, 0, turn, {})
+        newest = committed.arrival
+        back = operator.memory if topic.outside else operator.memory + REPEATS
+        since = newest - back // MS
+        found = await self.log.offset_for_time(topic.name, partition, since)
+        position = min(found, committed.offset)
+        if position == begin > 0:
+            _log.warning(
+                "%s: the log of %s/%d keeps less than the %s that its state is made of; "
+                "the first results after this start may differ. Keep more of the topic.",
+                self.stage.name,
+                topic.name,
+                partition,
+                operator.memory,
+            )
+        return _Assigned(operator, position, committed.offset, newest, turn, {})
+
+    async def _look_for_stale(self, member: Member) -> None:
+        """Look now and then, while there is a backlog, whether it is worth reading."""
+        if time.monotonic() - self._looked_s < LOOK_S:
+            return
+        for partition in list(self._assigned):
+            await self._skip_if_stale(member, partition)
+        self._looked_s = time.monotonic()
+
+    async def _skip_if_stale(self, member: Member, partition: int) -> None:
+        """Begin afresh at the newest record if the next unread one is too old."""
+        if self._stale_ms is None:
+            return
         topic = self.stage.reads.name
         assigned = self._assigned[partition]
-        batch = await self.log.read(topic, partition, assigned.position, self.limit)
-        if not batch:
-            return 0
-        after = batch[-1].offset + 1
-        outputs = assigned.operator.process(_unseen(batch, assigned.seen))
-        said = _marked(outputs, topic, partition)
-        await self.log.append([o for o in said if o.cause >= assigned.muted_before])
-        assigned.position = after
-        if after > assigned.muted_before:
-            await self.log.commit(self.stage.name, topic, partition, after)
-        return len(batch)
+        unread = max(assigned.position, assigned.muted_before)
+        end = await self.log.end(topic, partition)
+        if end - unread < 2:
+            return
+        oldest = await self.log.read(topic, partition, unread, 1)
+        newest = await self.log.read(topic, partition, end - 1, 1)
+        if not oldest or not newest:
+            return
+        late_ms = newest[0].timestamp - oldest[0].timestamp
+        if late_ms <= self._stale_ms:
+            return
+        _log.error(
+            "%s: %d records of %s/%d, up to %.0f s old, are skipped: a late warning is worse "
+            "than none. The stage begins afresh; its channels are warming up.",
+            self.stage.name,
+            end - unread,
+            topic,
+            partition,
+            late_ms / 1000,
+        )
+        if self._meter is not None:
+            self._meter.skipped(end - unread)
+        turn = assigned.turn
+        self._assigned[partition] = _Assigned(
+            self.stage.make(partition), end, end, newest[0].timestamp, turn, assigned.seen
+        )
+        if member.turns().get(partition) == turn:
+            member.seek(partition, end)
+            await member.commit({partition: Committed(end, newest[0].timestamp)})

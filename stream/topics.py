@@ -15,15 +15,26 @@ __all__ = [
 
 
 class Topic(Struct, frozen=True):
-    """A named log of one or more partitions; a key always falls in the same partition."""
+    """A named log of one or more partitions; a key always falls in the same partition.
+
+    Attributes
+    ----------
+    name, key, holds
+        What it is called, what its keys and its values are.
+    outside
+        Whether it is written by a source, not by a stage: no value names its cause.
+    """
 
     name: str
     key: str
     holds: str
+    outside: bool = False
 
 
-WAVEFORMS = Topic("waveforms", "NET.STA", "miniSEED records exactly as received")
-OBSERVATIONS = Topic("observations", "sensor id", "JSON: sensor, time, quantity, value, unit")
+WAVEFORMS = Topic("waveforms", "NET.STA", "miniSEED records exactly as received", outside=True)
+OBSERVATIONS = Topic(
+    "observations", "sensor id", "JSON: sensor, time, quantity, value, unit", outside=True
+)
 DETECTIONS = Topic("detections", "region", "JSON: Pick or Motion")
 EVENTS = Topic("events", "event id", "JSON: one version of an event")
 ALERTS = Topic("alerts", "event and country", "CAP 1.2 XML")

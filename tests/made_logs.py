@@ -23,8 +23,20 @@ class FailingLog:
             raise Stopped
         await self._log.append(outputs)
 
-    async def commit(self, *place):
-        if self.commit_fails:
-            self.commit_fails = False
+    async def join(self, group, topic):
+        return FailingMember(self, await self._log.join(group, topic))
+
+
+class FailingMember:
+    def __init__(self, log, member):
+        self._log = log
+        self._member = member
+
+    def __getattr__(self, name):
+        return getattr(self._member, name)
+
+    async def commit(self, positions):
+        if self._log.commit_fails:
+            self._log.commit_fails = False
             raise Stopped
-        await self._log.commit(*place)
+        return await self._member.commit(positions)

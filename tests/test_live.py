@@ -138,13 +138,13 @@ def test_a_growing_archive_gives_what_a_replay_gives(tmp_path):
         stop = asyncio.Event()
         acquisition = Acquisition(tmp_path / "sds", after, clock, stop)
         watch = Watch(
-            log,
             Console(file=screen, width=80),
             Health(recording.channels.stations, 10.0),
             3,
             clock,
             Outbox(tmp_path / "out" / "alerts"),
         )
+        watch.on(log)
         await run(log, stages, service.follow(acquisition, log, 0.0, stop), watch.look)
         assert acquisition.early == 0, "half-written records were read"
         watch.tell()
@@ -495,7 +495,8 @@ def test_few_healthy_stations_are_said_aloud():
     screen = io.StringIO()
     clock = Clock()
     health = Health(["A.1", "A.2"], 10.0)
-    watch = Watch(MemoryLog(), Console(file=screen, width=80), health, 3, clock)
+    watch = Watch(Console(file=screen, width=80), health, 3, clock)
+    watch.on(MemoryLog())
     asyncio.run(watch.look())
     assert screen.getvalue() == ""
     clock.seconds += 10

@@ -185,7 +185,7 @@ def test_a_rewind_does_not_read_everything(made):
             topic = stage.reads.name
             runner = StageRunner(log, stage)
             await runner.start()
-            committed = await log.committed(stage.name, topic, 0)
+            committed = (await log.committed(stage.name, topic, 0)).offset
             assert committed == await log.end(topic, 0)
             last = (await log.read(topic, 0, committed - 1, 1))[0].timestamp
             memory_ms = stage.make(0).memory.total_seconds() * 1000

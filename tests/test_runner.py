@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_logs import FailingLog, Stopped
 
+from stream.log import Committed
 from stream.memory import MemoryLog
 from stream.operator import Stage
 from stream.records import Output
 from stream.runner import CAUSE, StageRunner
 from stream.topics import Topic
 
-IN, MIDDLE, OUT = (Topic(name, "key", "numbers") for name in ("in", "middle", "out"))
+IN = Topic("in", "key", "numbers", outside=True)
+MIDDLE, OUT = (Topic(name, "key", "numbers") for name in ("middle", "out"))
 REMARKS = Topic("remarks", "key", "what was noticed by the way")
 
 
@@ -111,7 +113,7 @@ def test_every_value_names_its_cause():
         records = (await read(log, MIDDLE))[0]
         assert causes(records) == ["in/0/0/0", "in/0/2/0", "in/0/2/1", "in/0/3/0", "in/0/3/1"]
         assert [r.timestamp for r in records] == [1000000, 1001000, 1001000, 1001500, 1001500]
-        assert await log.committed("sums", "in", 0) == 4
+        assert await log.committed("sums", "in", 0) == Committed(4, 1001500)
 
     asyncio.run(check())
 
@@ -212,7 +214,7 @@ def test_what_a_crash_repeats_is_dropped_by_the_reader(written):
             log.append_only = written
         with pytest.raises(Stopped):
             await runner.step()
-        assert await log.committed("sums", "in", 0) == 10
+        assert (await log.committed("sums", "in", 0)).offset == 10
         await drain(await started(log, stage(), limit=10))
         more = len((await read(log, MIDDLE))[0]) - len((await read(whole, MIDDLE))[0])
         assert more == min(written, 8), "ten records say 0, 1, 2, 0, 1 and the same again"
@@ -278,7 +280,8 @@ def test_a_remark_to_another_topic_does_not_count_where_it_is_not_written():
         log.commit_fails = True
         with pytest.raises(Stopped):
             await runner.step()
-        await log.commit("sums", "in", 0, 2)
+        member = await log.join("sums", "in")
+        await member.commit({0: Committed(2, 1_060_000)})
         await drain(await started(log, stage(Remarks), limit=4))
         found = await heard(log, MIDDLE)
         assert len(found[b"a"]) == 10
@@ -320,7 +323,7 @@ def test_a_group_behind_what_is_kept_begins_at_the_oldest():
         begin = await log.begin("in", 0)
         await drain(await started(log, stage()))
         assert causes((await read(log, MIDDLE))[0])[0] == f"in/0/{begin}/0"
-        assert await log.committed("sums", "in", 0) == 2048
+        assert (await log.committed("sums", "in", 0)).offset == 2048
 
     asyncio.run(check())
 
