@@ -9,10 +9,11 @@ import asyncio
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from aiokafka import (
     AIOKafkaConsumer,
@@ -39,9 +40,12 @@ __all__ = ["KafkaLog", "KafkaMember", "connection"]
 BATCH_BYTES = 900_000  # below the brokers' usual limit of a batch
 FETCH_BYTES = 4_000_000  # read ahead of a partition: bounds the memory of a slow stage
 READ_S = 10.0  # a record that is said to be there and has not come by then
+AGAIN_S = 0.1
 IDLE_S = 0.05  # between two looks whether something has been appended
 
 _UNKNOWN = -1
+
+T = TypeVar("T")
 
 
 def connection(settings: KafkaSettings, folder: Path) -> dict[str, object]:
@@ -373,13 +377,26 @@ class KafkaLog:
         """Return how far a group has come; None before its first commit."""
         place = self._place(topic, partition)
         with _asking(f"asking how far {group} has come"):
-            found = await self._admin.list_consumer_group_offsets(
-                self._prefix + group, partitions=[place]
+            found = await self._patiently(
+                lambda: self._admin.list_consumer_group_offsets(
+                    self._prefix + group, partitions=[place]
+                )
             )
         position = found.get(place)
         if position is None or position.offset < 0:
             return None
         return Committed(position.offset, int(position.metadata or 0))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask again while a broker is being replaced: the admin client does not do so itself."""
+        until = time.monotonic() + self._settings.request_s
+        while True:
+            try:
+                return await ask()
+            except KafkaError as error:
+                if not error.retriable or time.monotonic() > until:
+                    raise
+            await asyncio.sleep(AGAIN_S)
 
     async def join(self, group: str, topic: str) -> "KafkaMember":
         """Become a member of a group that reads a topic."""
@@ -410,12 +427,12 @@ class KafkaLog:
             for topic, count in self._counts.items()
             for partition in range(count)
         ]
+        before = self._ends or dict.fromkeys(places, 0)
         while True:
             with _asking("looking for something new"):
-                ends = await self._looker.end_offsets(places)
-            before, self._ends = self._ends or dict.fromkeys(places, 0), ends
+                self._ends = await self._looker.end_offsets(places)
             rest = until - time.monotonic()
-            if before != ends or rest <= 0:
+            if before != self._ends or rest <= 0:
                 return
             await asyncio.sleep(min(IDLE_S, rest))
 
