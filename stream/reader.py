@@ -1,5 +1,7 @@
 """Looks on at a topic from outside the stages: each value once."""
 
+from collections.abc import Mapping
+
 from stream.causes import unseen
 from stream.log import Log
 from stream.records import Record
@@ -17,12 +19,17 @@ class Reader:
         Where the topic is.
     topic
         Which.
+    since
+        Offset by topic and partition to read from instead.
     """
 
-    def __init__(self, log: Log, topic: Topic) -> None:
+    def __init__(
+        self, log: Log, topic: Topic, since: Mapping[tuple[str, int], int] | None = None
+    ) -> None:
         self._log = log
         self._topic = topic.name
-        self._next = [0] * log.partitions(topic.name)
+        partitions = range(log.partitions(topic.name))
+        self._next = [0 if since is None else since[(topic.name, p)] for p in partitions]
         self._seen: list[dict[bytes, tuple[int, int]]] = [{} for _ in self._next]
 
     def go_on_with(self, log: Log) -> None:

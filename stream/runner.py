@@ -19,6 +19,7 @@ from stream.causes import CAUSE, marked, unseen
 from stream.log import Committed, Log, Member
 from stream.operator import Operator, Stage
 from stream.records import Output, Record
+from stream.rejects import reject
 
 __all__ = ["CAUSE", "Meter", "StageRunner"]
 
@@ -66,6 +67,15 @@ class _Assigned(Struct):
     newest: int
     turn: int
     seen: dict[bytes, tuple[int, int]]
+    refused: set[int]
+    one_by_one_before: int = 0
+
+
+class _Broken(Exception):  # noqa: N818 - never leaves this file
+    """An operator has failed at these records."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
 
 
 class StageRunner:
@@ -136,8 +146,12 @@ class StageRunner:
         done: dict[int, Committed] = {}
         began = time.perf_counter()
         for partition, batch in batches.items():
-            said += self._deal(partition, self._assigned[partition], batch)
             assigned = self._assigned[partition]
+            try:
+                said += self._deal(partition, assigned, batch)
+            except _Broken as broken:
+                said += await self._begin_again(member, partition, batch[0].offset, broken)
+                continue
             if assigned.position > assigned.muted_before:
                 done[partition] = Committed(assigned.position, assigned.newest)
         took_s = time.perf_counter() - began
@@ -168,13 +182,50 @@ class StageRunner:
             )
             if self._meter is not None:
                 self._meter.lost(lost)
-        outputs = assigned.operator.process(unseen(batch, assigned.seen))
+        outputs = self._process(assigned, batch)
         assigned.position = batch[-1].offset + 1
         assigned.newest = max(assigned.newest, max(record.timestamp for record in batch))
         said = marked(outputs, topic, partition)
         if assigned.position - len(batch) >= assigned.muted_before:
             return said
         return [output for output in said if output.cause >= assigned.muted_before]
+
+    def _process(self, assigned: _Assigned, batch: Sequence[Record]) -> list[Output]:
+        fresh = [r for r in unseen(batch, assigned.seen) if r.offset not in assigned.refused]
+        one_by_one = batch[0].offset < assigned.one_by_one_before
+        outputs: list[Output] = []
+        for part in [[record] for record in fresh] if one_by_one else [fresh]:
+            try:
+                outputs += assigned.operator.process(part)
+            except Exception as error:
+                _log.exception("%s failed at a record", self.stage.name)
+                raise _Broken(part) from error
+        return outputs
+
+    async def _begin_again(
+        self, member: Member, partition: int, done_before: int, broken: _Broken
+    ) -> list[Output]:
+        """Rebuild the state without the record at which the operator failed.
+
+        Which of a batch it is shows when they are dealt with one by one. It goes to `rejects`:
+        no value, and no fault of ours, may silence all that come after it.
+        """
+        before = self._assigned[partition]
+        done = Committed(max(done_before, before.muted_before), before.newest)
+        assigned = await self._assign(partition, done, before.turn)
+        assigned.refused = before.refused
+        assigned.one_by_one_before = broken.records[-1].offset + 1
+        self._assigned[partition] = assigned
+        if member.turns().get(partition) == before.turn:
+            member.seek(partition, assigned.position)
+        if len(broken.records) > 1:
+            return []
+        (record,) = broken.records
+        assigned.refused.add(record.offset)
+        if record.offset < before.muted_before:
+            return []
+        error = f"{self.stage.name}: {broken.__cause__!r}"
+        return marked([reject(record, "cannot be dealt with", error)], record.topic, partition)
 
     async def _take_up(self, member: Member) -> None:
         """Rebuild the state of what has become this worker's own; forget what is so no more.
@@ -214,7 +265,7 @@ class StageRunner:
         begin = await self.log.begin(topic.name, partition)
         if committed is None or committed.offset <= begin:
             offset = begin if committed is None else committed.offset
-            return _Assigned(operator, offset, offset, 0, turn, {})
+            return _Assigned(operator, offset, offset, 0, turn, {}, set())
         newest = committed.arrival
         back = operator.memory if topic.outside else operator.memory + REPEATS
         since = newest - back // MS
@@ -229,7 +280,7 @@ class StageRunner:
                 partition,
                 operator.memory,
             )
-        return _Assigned(operator, position, committed.offset, newest, turn, {})
+        return _Assigned(operator, position, committed.offset, newest, turn, {}, set())
 
     async def _look_for_stale(self, member: Member) -> None:
         """Look now and then, while there is a backlog, whether it is worth reading."""
@@ -269,7 +320,7 @@ class StageRunner:
             self._meter.skipped(end - unread)
         turn = assigned.turn
         self._assigned[partition] = _Assigned(
-            self.stage.make(partition), end, end, newest[0].timestamp, turn, assigned.seen
+            self.stage.make(partition), end, end, newest[0].timestamp, turn, assigned.seen, set()
         )
         if member.turns().get(partition) == turn:
             member.seek(partition, end)

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_logs import FailingLog, Stopped
 
+from stream import rejects
+from stream.causes import unseen
 from stream.log import Committed
 from stream.memory import MemoryLog
 from stream.operator import Stage
 from stream.records import Output
 from stream.runner import CAUSE, StageRunner
-from stream.topics import Topic
+from stream.topics import REJECTS, Topic
 
 IN = Topic("in", "key", "numbers", outside=True)
 MIDDLE, OUT = (Topic(name, "key", "numbers") for name in ("middle", "out"))
@@ -416,3 +418,46 @@ def test_stops_with_several_partitions_change_nothing(stream, cuts, partitions):
         return await heard(log, MIDDLE)
 
     assert asyncio.run(parted()) == asyncio.run(in_one_go())
+
+
+class Falls(Sums):
+    """Falls over certain numbers, and leaves its state in a mess."""
+
+    def process(self, batch):
+        for record in batch:
+            if int(record.value) in (666, 667):
+                self.held.clear()
+                raise ZeroDivisionError(record.value.decode())
+        return super().process(batch)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    numbers=st.lists(st.sampled_from([1, 2, 4, 5, 666, 667]), max_size=30),
+    limit=st.integers(1, 12),
+    stops=st.lists(st.integers(1, 6), max_size=4),
+)
+def test_what_an_operator_falls_over_is_rejected_and_nothing_else_changes(numbers, limit, stops):
+    good = [o for o in given_numbers(numbers) if int(o.value) < 666]
+
+    async def with_falls():
+        log = MemoryLog()
+        await log.append(given_numbers(numbers))
+        for steps in stops:
+            runner = await started(log, stage(Falls), limit=limit)
+            for _ in range(steps):
+                await runner.step()
+        await drain(await started(log, stage(Falls), limit=limit))
+        refused = [rejects.decode(r.value) for r in unseen((await read(log, REJECTS))[0], {})]
+        return (await heard(log, MIDDLE)), refused
+
+    async def without_them():
+        log = MemoryLog()
+        await log.append(good)
+        await drain(await started(log, stage()))
+        return await heard(log, MIDDLE)
+
+    found, refused = asyncio.run(with_falls())
+    assert found == asyncio.run(without_them())
+    assert sorted(r.offset for r in refused) == [i for i, n in enumerate(numbers) if n >= 666]
+    assert all("ZeroDivisionError" in r.detail for r in refused)
