@@ -10,13 +10,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DATA ?= ../shared/data
 EARTHQUAKES := $(sort $(dir $(wildcard $(DATA)/*/event.quakeml $(DATA)/openeew-mexico/*/event.quakeml)))
 
-.PHONY: help install demo check test fuzz scores performance constraints clean
+.PHONY: help install demo check test faults throughput fuzz scores performance constraints clean
 
 help:
 	@echo "make install      the command alatau in $(BIN)"
 	@echo "make demo         replay the Ridgecrest earthquake of 2019; results in out/"
 	@echo "make check        lint, types, import layers"
 	@echo "make test         everything that CI runs"
+	@echo "make faults       kill workers and brokers of a real cluster, half an hour: docs/faults.md"
+	@echo "make throughput   how many stations this machine carries through Kafka"
 	@echo "make fuzz         a million damaged records against libmseed, a minute or more"
 	@echo "make scores       score the recordings in $(DATA): docs/scores.md"
 	@echo "make performance  measure the detector beside others: docs/performance.md"
@@ -35,9 +37,20 @@ check: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
 test: check
+	$(BIN)/python -m tests.kafka.fetch || [ -z "$$ALATAU_REQUIRE_KAFKA" ]
 	$(BIN)/pytest
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -m kernel
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba $(BIN)/pytest -m kernel
+
+faults: $(VENV)/installed-dev
+	mkdir -p out
+	$(BIN)/python -m tests.kafka.fetch
+	$(BIN)/python -m tests.faults --json out/faults.json
+
+throughput: $(VENV)/installed-dev
+	mkdir -p out
+	$(BIN)/python -m tests.kafka.fetch
+	$(BIN)/python -m benchmarks.throughput --json out/throughput.json
 
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m tests.fuzz_decode --records 1000000
