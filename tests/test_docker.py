@@ -1,17 +1,22 @@
 """The container files, as far as they can be checked without an engine."""
 
 import re
+import socket
 import subprocess
 import sys
 import tomllib
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from stream.metrics import Metrics
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 COMPOSE = ROOT / "docker" / "compose.yaml"
+STAGES = ("ingest", "detect", "locate", "dispatch")
 SCHEMA = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
 
 
@@ -48,11 +53,41 @@ def test_the_schema_can_refuse(tmp_path):
 
 
 def test_services_that_stay_up_restart_and_are_watched(compose):
-    lasting = {name: s for name, s in compose["services"].items() if "demo" not in name}
-    assert set(lasting) == {"live", "kafka"}
+    lasting = {n: s for n, s in compose["services"].items() if n not in ("demo", "topics")}
+    assert set(lasting) == {"live", "kafka", *STAGES}
     for name, service in lasting.items():
         assert service["restart"] == "unless-stopped", name
         assert {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"]), name
+
+
+def test_the_stages_start_when_the_topics_are_made_and_never_beside_the_memory_way(compose):
+    services = compose["services"]
+    for name in STAGES:
+        assert services[name]["command"][0] == name
+        assert services[name]["depends_on"] == {
+            "topics": {"condition": "service_completed_successfully"}
+        }
+        assert "profiles" not in services[name]
+    assert services["topics"]["restart"] == "no"
+    assert services["topics"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
+    assert services["live"]["profiles"] == ["memory"]
+
+
+def test_the_health_of_a_stage_is_asked_where_it_serves_its_metrics(compose):
+    served = Metrics()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for name in STAGES:
+        command = compose["services"][name]["command"]
+        stage_port = command[command.index("--metrics-port") + 1]
+        kind, program, option, code = compose["services"][name]["healthcheck"]["test"]
+        assert (kind, program, option) == ("CMD", "python", "-c")
+        assert f"127.0.0.1:{stage_port}/" in code
+    check = [sys.executable, "-c", code.replace(f":{stage_port}/", f":{port}/")]
+    assert subprocess.run(check, capture_output=True, timeout=60).returncode != 0
+    served.serve(port)
+    assert subprocess.run(check, capture_output=True, timeout=60).returncode == 0
 
 
 def test_ports_are_open_to_this_machine_only(compose):
@@ -96,9 +131,9 @@ def test_every_command_of_the_containers_exists(compose):
     commands = [s["command"] for s in compose["services"].values() if "command" in s]
     checks = [s["healthcheck"]["test"] for s in compose["services"].values() if "healthcheck" in s]
     commands += [check[2:] for check in checks if check[:2] == ["CMD", "alatau"]]
-    assert len(commands) == 3
+    assert len(commands) == 8
     for command in commands:
-        words = [w for w in command if not w.startswith(("/", "-"))]
+        words = list(takewhile(lambda word: not word.startswith(("/", "-")), command))
         result = tool("alatau", *words, "--help")
         assert result.returncode == 0, result.stderr
         for option in (w for w in command if w.startswith("-")):
