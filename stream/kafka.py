@@ -400,6 +400,8 @@ class KafkaLog:
 
     async def join(self, group: str, topic: str) -> "KafkaMember":
         """Become a member of a group that reads a topic."""
+        if topic not in self._counts:
+            await self._learn_topics()
         self.partitions(topic)
         session_ms = int(self._settings.session_s * 1000)
         consumer = AIOKafkaConsumer(
