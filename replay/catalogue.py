@@ -1,8 +1,9 @@
-"""What really happened: the catalogue's entry beside a recording."""
+"""What really happened: the catalogue's entries beside a recording."""
 
 from pathlib import Path
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from stream.errors import AlatauError
 
@@ -24,6 +25,8 @@ class Catalogue(Struct, frozen=True, kw_only=True):
         Origin time, us since 1970 UTC.
     depth_km, magnitude
         None where the catalogue is silent.
+    others
+        What else happened in the same recording: right when found, not asked for when missed.
     """
 
     time_us: int
@@ -31,17 +34,19 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     longitude: float
     depth_km: float | None
     magnitude: float | None
+    others: tuple["Catalogue", ...] = ()
 
 
 def read(folder: Path) -> Catalogue | None:
     """Read ``event.quakeml`` of a folder; None if there is none, which means noise.
 
-    Preferred origin and magnitude count, or the first where none is preferred.
+    The first event is the one to compare with; those behind it are its `others`. Preferred origin
+    and magnitude count, or the first where none is preferred.
 
     Raises
     ------
     CatalogueError
-        If the file is not QuakeML with exactly one event that has an origin.
+        If the file is not QuakeML with at least one event, each with an origin.
     """
     path = folder / FILE
     if not path.is_file():
@@ -52,9 +57,13 @@ def read(folder: Path) -> Catalogue | None:
         events = read_events(str(path), format="QUAKEML")
     except Exception as error:
         raise CatalogueError(f"{path} is not QuakeML: {error}") from error
-    if len(events) != 1:
-        raise CatalogueError(f"{path} holds {len(events)} events; leave the one to compare with")
-    event = events[0]
+    if not len(events):
+        raise CatalogueError(f"{path} holds no event; put in the one to compare with")
+    first, *others = (_entry(event, path) for event in events)
+    return structs.replace(first, others=tuple(others))
+
+
+def _entry(event: Any, path: Path) -> Catalogue:  # noqa: ANN401 - obspy has no types
     origin = event.preferred_origin() or next(iter(event.origins), None)
     magnitude = event.preferred_magnitude() or next(iter(event.magnitudes), None)
     if origin is None or None in (origin.time, origin.latitude, origin.longitude):

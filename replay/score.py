@@ -6,7 +6,8 @@ Rules
   within 100 km and 20 s of the catalogue. Of several that match, the one published first is
   *the* matched event. A superseded event counts as the one that it became.
 - Every other published event is false, a cancelled one too, but for those that match as well
-  or were superseded by one that does.
+  or were superseded by one that does. Where the catalogue has several events, the first is the
+  one to find, and to match any of them is not false.
 - A false alert is a CAP message of type Alert for an event that does not match.
 - Picks are counted over stations within 150 km whose data hold the predicted P (ak135): true
   with a P pick within 3 s of it, missed without one. False is every P pick, at any station,
@@ -167,6 +168,8 @@ def score(
     """
     by_id = histories(outcome.events)
     matching = set() if catalogue is None else _matching(by_id, catalogue)
+    others = () if catalogue is None else catalogue.others
+    right = matching.union(*(_matching(by_id, other) for other in others))
     standing = [by_id[n] for n in by_id if n in matching and by_id[n][-1].status != "superseded"]
     matched = standing[0] if standing else ()
     predicted = {} if catalogue is None else _predicted_p(recording, catalogue, times)
@@ -203,8 +206,8 @@ def score(
         location_error_first_km=misplaced(first) if first else None,
         location_error_final_km=misplaced(final) if final else None,
         origin_time_error_s=after_origin(final.origin_time_us) if final else None,
-        false_events=sum(name not in matching for name in by_id),
-        false_alerts=sum(message.event_id not in matching for message in alerts),
+        false_events=sum(name not in right for name in by_id),
+        false_alerts=sum(message.event_id not in right for message in alerts),
         station_hours=outcome.station_hours,
         picks=_pick_score(outcome, catalogue, predicted, set(arrived)),
         warnings=_warning_scores(outcome, first.id) if first else (),

@@ -18,17 +18,35 @@ from dispatch.cap import parse
 from dispatch.messages import Message
 from ingest.sources.archive import Packet, Recording
 from stream import rejects
+from stream.log import Log
 from stream.memory import MemoryLog
 from stream.operator import Stage
+from stream.reader import Reader
 from stream.records import Output, Record
 from stream.rejects import Reject
 from stream.runner import StageRunner
-from stream.topics import ALERTS, DETECTIONS, EVENTS, REJECTS, WAVEFORMS
+from stream.topics import ALERTS, DETECTIONS, EVENTS, REJECTS, WAVEFORMS, Topic
 
-__all__ = ["Alert", "Heard", "Outcome", "data_seconds", "replay", "station_hours"]
+__all__ = [
+    "Alert",
+    "Heard",
+    "Outcome",
+    "Places",
+    "collect",
+    "data_seconds",
+    "output",
+    "places",
+    "replay",
+    "slices",
+    "station_hours",
+]
 
 SLICE_PACKETS = 500  # at full speed: large enough for the kernels, small enough for progress
 SLICE_S = 0.1  # when paced: wall seconds between two looks at the clock
+
+
+Places = Mapping[tuple[str, int], int]
+"""An offset for each topic and partition."""
 
 
 class Heard(Struct, frozen=True):
@@ -108,20 +126,20 @@ async def replay(
         await runner.start()
     packets = recording.packets
     played = 0
-    for part in _slices(packets, speed):
+    for part in slices(packets, speed):
         if speed is not None:
             data_s = (part[-1].arrival_ms - packets[0].arrival_ms) / 1000
             await asyncio.sleep(began + data_s / speed - time.perf_counter())
-        await log.append([_output(p, played + i) for i, p in enumerate(part)])
+        await log.append([output(p, played + i) for i, p in enumerate(part)])
         played += len(part)
         while any([await runner.step() for runner in runners]):
             pass
         if progress is not None:
             progress(played, len(packets))
-    return await _collect(recording, log, time.perf_counter() - began)
+    return await collect(recording, log, time.perf_counter() - began)
 
 
-def _slices(packets: Sequence[Packet], speed: float | None) -> Iterator[Sequence[Packet]]:
+def slices(packets: Sequence[Packet], speed: float | None) -> Iterator[Sequence[Packet]]:
     """Cut the packets into what is appended at once."""
     if speed is None:
         for i in range(0, len(packets), SLICE_PACKETS):
@@ -136,25 +154,40 @@ def _slices(packets: Sequence[Packet], speed: float | None) -> Iterator[Sequence
     yield packets[begin:]
 
 
-def _output(packet: Packet, number: int) -> Output:
+def output(packet: Packet, number: int) -> Output:
+    """Make the value of `waveforms` that a packet is."""
     key = packet.station.encode()
     return Output(WAVEFORMS.name, key, packet.value, number, packet.arrival_ms)
 
 
-async def _collect(recording: Recording, log: MemoryLog, wall_s: float) -> Outcome:
-    """Read back what the stages wrote."""
+async def collect(
+    recording: Recording, log: Log, wall_s: float, since: Places | None = None
+) -> Outcome:
+    """Read back what the stages wrote.
+
+    Parameters
+    ----------
+    recording
+        What was played.
+    log
+        Where.
+    wall_s
+        How long it took.
+    since
+        Where each topic was read from; from its begin where not given.
+    """
     picks = []
-    for record in await _all(log, DETECTIONS.name):
+    for record in await _all(log, DETECTIONS, since):
         detection = detections.decode(record.value)
         if isinstance(detection, Pick):
             picks.append(Heard(detection, record.timestamp))
     unread = [Reject(source=u.source, reason=u.reason, detail=u.detail) for u in recording.unread]
-    refused = [rejects.decode(record.value) for record in await _all(log, REJECTS.name)]
-    sent = await _all(log, ALERTS.name)
+    refused = [rejects.decode(record.value) for record in await _all(log, REJECTS, since)]
+    sent = await _all(log, ALERTS, since)
     return Outcome(
         folder=recording.folder,
         picks=tuple(picks),
-        events=tuple(events.decode(record.value) for record in await _all(log, EVENTS.name)),
+        events=tuple(events.decode(record.value) for record in await _all(log, EVENTS, since)),
         alerts=tuple(Alert(parse(r.value), r.value, r.timestamp) for r in sent),
         rejects=(*unread, *refused),
         wall_s=wall_s,
@@ -163,12 +196,21 @@ async def _collect(recording: Recording, log: MemoryLog, wall_s: float) -> Outco
     )
 
 
-async def _all(log: MemoryLog, topic: str) -> list[Record]:
-    """Every record of a topic, by arrival and then by place in the log."""
-    records = []
-    for partition in range(log.partitions(topic)):
-        begin, end = await log.begin(topic, partition), await log.end(topic, partition)
-        records.extend(await log.read(topic, partition, begin, end - begin))
+async def places(log: Log) -> Places:
+    """Return where each topic of results ends now."""
+    return {
+        (topic.name, partition): await log.end(topic.name, partition)
+        for topic in (DETECTIONS, EVENTS, ALERTS, REJECTS)
+        for partition in range(log.partitions(topic.name))
+    }
+
+
+async def _all(log: Log, topic: Topic, since: Places | None) -> list[Record]:
+    """Every record of a topic, repeats left out, by arrival and then by place in the log."""
+    reader = Reader(log, topic, since)
+    records: list[Record] = []
+    while found := await reader.fresh():
+        records += found
     return sorted(records, key=lambda r: (r.timestamp, r.partition, r.offset))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LINT = Path(sys.executable).with_name("lint-imports")
-ROOMS = ["replay", "dispatch", "detect", "ingest", "stream"]
+ROOMS = ["commands", "replay", "dispatch", "detect", "ingest", "stream"]
 
 MAY_IMPORT = {
     "aiokafka": ["stream/kafka.py"],

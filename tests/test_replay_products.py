@@ -262,12 +262,17 @@ def test_products_on_disk_replace_those_of_an_earlier_replay(tmp_path):
 def test_catalogue(tmp_path):
     assert catalogue.read(tmp_path) is None
     (tmp_path / "event.quakeml").write_bytes(quakeml.encode(SAID))
-    with pytest.raises(CatalogueError, match="3 events"):
-        catalogue.read(tmp_path)
+    several = catalogue.read(tmp_path)
+    assert len(several.others) == 2
     one = msgspec.structs.replace(SAID, events=SAID.events[:2])
     (tmp_path / "event.quakeml").write_bytes(quakeml.encode(one))
     found = catalogue.read(tmp_path)
     assert (found.time_us, found.depth_km, found.magnitude) == (ORIGIN_US, 8.0, 6.0)
+    assert (several.time_us, found.others) == (ORIGIN_US, ())
+    nothing = msgspec.structs.replace(SAID, events=())
+    (tmp_path / "event.quakeml").write_bytes(quakeml.encode(nothing))
+    with pytest.raises(CatalogueError, match="no event"):
+        catalogue.read(tmp_path)
     (tmp_path / "event.quakeml").write_text("no xml")
     with pytest.raises(CatalogueError, match="not QuakeML"):
         catalogue.read(tmp_path)

@@ -114,6 +114,24 @@ def test_a_superseded_event_counts_as_what_it_became():
     assert one.false_alerts == 1
 
 
+def test_what_a_catalogue_has_besides_is_not_false():
+    second = msgspec.structs.replace(CATALOGUE, latitude=38.0, others=())
+    both = msgspec.structs.replace(CATALOGUE, others=(second,))
+    said = {
+        "events": [
+            event("a", 0, 3),
+            event("b", 0, 5, latitude=38.0),
+            event("c", 0, 6, latitude=41),
+        ],
+        "alerts": [alert("b", 0, 5, [warning()]), alert("c", 0, 6, [warning()])],
+    }
+    assert (scored(**said).false_events, scored(**said).false_alerts) == (2, 2)
+    one = scored(both, **said)
+    assert (one.matched, one.false_events, one.false_alerts) == (True, 1, 1)
+    missed = scored(both, events=[event("b", 0, 5, latitude=38.0)])
+    assert (missed.matched, missed.false_events) == (False, 0)
+
+
 def test_updates_are_no_false_alerts():
     alerts = [alert("a", 0, 3), alert("a", 1, 4, kind="Update"), alert("a", 2, 5, kind="Cancel")]
     one = scored(events=[event("a", 0, 3, status="cancelled")], alerts=alerts)

@@ -1,0 +1,206 @@
+"""Commands that play recordings: replay and score."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.brokers import on_kafka, opened
+from commands.terminal import (
+    FAILED,
+    Config,
+    Folders,
+    Json,
+    Kafka,
+    Latency,
+    complaints,
+    progress_bar,
+    terminal,
+)
+from commands.wiring import Configuration, pipeline
+from detect import traveltimes
+from ingest import service
+from ingest.settings import IngestSettings
+from ingest.sources import archive
+from ingest.sources.archive import ARRIVALS, Recording
+from stream import settings
+from stream.errors import AlatauError
+
+if TYPE_CHECKING:
+    from replay.session import Outcome
+    from stream.kafka import KafkaLog
+
+__all__ = ["replay", "score"]
+
+
+def _read(folder: Path, latency: str | None, ingest: IngestSettings) -> Recording:
+    """Read a folder with the latency that was asked for."""
+    seconds: float | None = ingest.latency_s
+    if latency == "recorded" or (latency is None and (folder / ARRIVALS).is_file()):
+        seconds = None
+    elif latency is not None:
+        seconds = _seconds(latency)
+    return archive.read(folder, latency_s=seconds, packet_s=ingest.packet_s)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise typer.BadParameter(
+            f"{text!r} is neither a number of seconds nor `recorded`", param_hint="--latency"
+        )
+    return seconds
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise typer.BadParameter(
+            f"{text!r} is neither `max` nor a positive number", param_hint="--speed"
+        )
+    return speed
+
+
+def replay(
+    folders: Folders,
+    config: Config = None,
+    latency: Latency = None,
+    speed: Annotated[str, typer.Option(help="Times real time, or `max`.", metavar="max|N")] = "max",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write CAP messages, QuakeML, JSON report and picture here."),
+    ] = None,
+    json: Json = None,
+    kafka: Kafka = None,
+    now: Annotated[
+        bool,
+        typer.Option("--now", help="With --kafka: as if it happened now, at its own speed."),
+    ] = False,
+) -> None:
+    """Play recordings through the whole pipeline and print what would have been said, and when.
+
+    With --kafka they go into the topics of a running system, and its workers answer. The catalogue
+    is never read. Exit code: 0, or 1 if a folder could not be replayed.
+    """
+    from replay import report, timeline  # with obspy and matplotlib: slow to import
+    from replay.products import write
+
+    configuration = settings.load(config, Configuration)
+    pace = _speed(speed)
+    if now and kafka is None:
+        raise typer.BadParameter("it goes with --kafka", param_hint="--now")
+    if kafka is not None:
+        configuration = on_kafka(configuration, kafka)
+    outcomes = []
+    failed = False
+    for folder in folders:
+        try:
+            with progress_bar() as progress:
+                task = progress.add_task(f"Replaying {folder.name}", total=None)
+                recording = _read(folder, latency, configuration.ingest)
+                outcome = asyncio.run(
+                    _play(
+                        recording,
+                        configuration,
+                        None if kafka is None else opened(configuration, config),
+                        speed=1.0 if now else pace,
+                        now=now,
+                        progress=lambda done, total: progress.update(
+                            task,  # noqa: B023
+                            completed=done,
+                            total=total,
+                        ),
+                    )
+                )
+        except AlatauError as error:
+            complaints.print(str(error), style="red", markup=False)
+            failed = True
+            continue
+        timeline.print_timeline(outcome, terminal)
+        if out is not None:
+            there = out if len(folders) == 1 else out / folder.name
+            write(there, outcome, recording, traveltimes.load(configuration.detect.locate.model))
+            terminal.print(f"Written to {there}/", markup=False)
+        outcomes.append(outcome)
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        json.write_bytes(report.encode([report.report(o) for o in outcomes]))
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+async def _play(
+    recording: Recording,
+    configuration: Configuration,
+    opened: Callable[[], AbstractAsyncContextManager["KafkaLog"]] | None,
+    *,
+    speed: float | None,
+    now: bool,
+    progress: Callable[[int, int], None],
+) -> "Outcome":
+    """Replay a recording here, or feed it to the workers of a running system."""
+    from replay import feed, session
+
+    stages = pipeline(configuration, recording.channels)
+    if opened is None:
+        return await session.replay(recording, stages, speed=speed, progress=progress)
+    if now:
+        recording = feed.moved_to(recording, service.wall_clock_ms())
+    async with opened() as log:
+        return await feed.feed(recording, stages, log, speed=speed, progress=progress)
+
+
+def score(
+    folders: Folders,
+    config: Config = None,
+    latency: Latency = None,
+    json: Json = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the scores here (PNG).")] = None,
+) -> None:
+    """Replay recordings and compare with their catalogue (event.quakeml; none means noise).
+
+    Exit code: 0, or 1 if a folder could not be scored. A bad score is no error.
+    """
+    from replay import catalogue, session, table
+    from replay import score as scoring
+    from replay.score_picture import save
+
+    configuration = settings.load(config, Configuration)
+    tables = traveltimes.load("ak135")
+    scores = []
+    failed = False
+    with progress_bar() as progress:
+        task = progress.add_task("Scoring", total=len(folders))
+        for folder in folders:
+            progress.update(task, description=f"Scoring {folder.name}")
+            try:
+                recording = _read(folder, latency, configuration.ingest)
+                outcome = asyncio.run(
+                    session.replay(recording, pipeline(configuration, recording.channels))
+                )
+                scores.append(scoring.score(outcome, recording, catalogue.read(folder), tables))
+            except AlatauError as error:
+                complaints.print(str(error), style="red", markup=False)
+                failed = True
+            progress.advance(task)
+    if scores:
+        table.print_scores(scores, terminal)
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        json.write_bytes(scoring.encode(scores))
+    if picture is not None and scores:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        save(scores, picture)
+    if failed:
+        raise typer.Exit(FAILED)
