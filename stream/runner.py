@@ -92,6 +92,8 @@ class StageRunner:
     stale_after
         A backlog whose oldest record arrived this long before its newest is not worth reading:
         the stage skips to now and begins afresh. None reads everything.
+    commit_every_s
+        Least time (s) between two commits: a crash repeats so much, and readers drop it.
     meter
         Told of every batch and of what was skipped or lost.
     """
@@ -103,6 +105,7 @@ class StageRunner:
         *,
         limit: int = 1000,
         stale_after: timedelta | None = None,
+        commit_every_s: float = 0.0,
         meter: Meter | None = None,
     ) -> None:
         self.log = log
@@ -113,6 +116,9 @@ class StageRunner:
         self._member: Member | None = None
         self._assigned: dict[int, _Assigned] = {}
         self._looked_s = 0.0
+        self._commit_every_s = commit_every_s
+        self._committed_s = 0.0
+        self._due: dict[int, Committed] = {}
 
     async def start(self) -> None:
         """Join the group; rebuild the state of what is this worker's own from the log."""
@@ -120,8 +126,10 @@ class StageRunner:
         await self._take_up(self._member)
 
     async def stop(self) -> None:
-        """Leave the group, so that others take over at once."""
+        """Commit what is dealt with, and leave the group, so that others take over at once."""
         if self._member is not None:
+            if self._due:
+                await self._member.commit(self._due)
             await self._member.leave()
 
     async def step(self, seconds: float = 0.0) -> int:
@@ -156,8 +164,8 @@ class StageRunner:
                 done[partition] = Committed(assigned.position, assigned.newest)
         took_s = time.perf_counter() - began
         await self.log.append(said)
-        if done and not await member.commit(done):
-            _log.info("%s: a partition went to another worker", self.stage.name)
+        self._due |= done
+        await self._commit(member)
         read = sum(map(len, batches.values()))
         if self._meter is not None and read:
             for partition, batch in batches.items():
@@ -167,6 +175,14 @@ class StageRunner:
         if any(member.behind(partition) > self.limit for partition in batches):
             await self._look_for_stale(member)
         return read
+
+    async def _commit(self, member: Member) -> None:
+        if self._due and time.monotonic() - self._committed_s >= self._commit_every_s:
+            if await member.commit(self._due):
+                self._due = {}
+            else:
+                _log.info("%s: a partition went to another worker", self.stage.name)
+            self._committed_s = time.monotonic()
 
     def _deal(self, partition: int, assigned: _Assigned, batch: Sequence[Record]) -> list[Output]:
         topic = self.stage.reads.name
@@ -239,6 +255,7 @@ class StageRunner:
             return
         for partition in [p for p in self._assigned if p not in turns]:
             del self._assigned[partition]
+            self._due.pop(partition, None)
         for partition, turn in sorted(turns.items()):
             assigned = self._assigned.get(partition)
             if assigned is not None and assigned.turn == turn:
@@ -252,6 +269,7 @@ class StageRunner:
             ):
                 assigned.turn = turn
             else:
+                self._due.pop(partition, None)
                 assigned = await self._assign(partition, committed, turn)
                 if member.turns().get(partition) != turn:
                     return
@@ -319,6 +337,7 @@ class StageRunner:
         if self._meter is not None:
             self._meter.skipped(end - unread)
         turn = assigned.turn
+        self._due.pop(partition, None)
         self._assigned[partition] = _Assigned(
             self.stage.make(partition), end, end, newest[0].timestamp, turn, assigned.seen, set()
         )

@@ -20,6 +20,7 @@ from stream.runner import StageRunner
 __all__ = ["Reading", "work"]
 
 WAIT_S = 0.25  # for the first record; a stop is heard between two waits
+COMMIT_S = 0.2  # a commit costs as much as a write, and would delay the next batch each time
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 
 _log = logging.getLogger("alatau.stream")
@@ -70,6 +71,7 @@ async def work(
                         stage,
                         limit=batch,
                         stale_after=stale_after,
+                        commit_every_s=COMMIT_S,
                         meter=None if metrics is None else metrics.stage(stage.name),
                     )
                     for stage in stages

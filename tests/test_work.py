@@ -236,3 +236,33 @@ def unused_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+def test_commits_wait_and_are_made_up_for_when_it_stops():
+    async def check():
+        log = MemoryLog()
+        await log.append(given_numbers([1] * 30))
+        runner = StageRunner(log, stage(), limit=10, commit_every_s=3600.0)
+        await runner.start()
+        for _ in range(3):
+            await runner.step()
+        assert (await log.committed("sums", IN.name, 0)).offset == 10, "the first at once"
+        again = StageRunner(log, stage(), limit=10)
+        await again.start()
+        while await again.step():
+            pass
+        assert len(await log.read(MIDDLE.name, 0, 0, 99)) == 30 + 20
+        assert len((await heard(log, MIDDLE))[b"a"]) == 30
+        await runner.stop()
+        assert (await log.committed("sums", IN.name, 0)).offset == 30, "it is not its any more"
+
+        later = MemoryLog()
+        await later.append(given_numbers([1] * 30))
+        runner = StageRunner(later, stage(), limit=10, commit_every_s=3600.0)
+        await runner.start()
+        for _ in range(3):
+            await runner.step()
+        await runner.stop()
+        assert (await later.committed("sums", IN.name, 0)).offset == 30
+
+    asyncio.run(check())
