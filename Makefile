@@ -38,6 +38,7 @@ check: $(VENV)/installed-dev
 
 test: check
 	$(BIN)/python -m tests.kafka.fetch || [ -z "$$ALATAU_REQUIRE_KAFKA" ]
+	$(BIN)/python -m tests.mosquitto || [ -z "$$ALATAU_REQUIRE_MOSQUITTO" ]
 	$(BIN)/pytest
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -m kernel
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba $(BIN)/pytest -m kernel
@@ -81,8 +82,9 @@ scores: $(VENV)/installed
 performance: $(VENV)/installed-dev
 	mkdir -p out
 	$(BIN)/python -m benchmarks.detector --json out/detector.json
+	$(BIN)/python -m benchmarks.operators --json out/operators.json
 	$(BIN)/python -m benchmarks.picks $(EARTHQUAKES) $(DATA)/noise-openeew-mexico > out/picks.md
-	$(BIN)/python -m benchmarks.performance_page out/detector.json out/picks.md $(if $(FUZZ),--fuzz "$(FUZZ)")
+	$(BIN)/python -m benchmarks.performance_page out/detector.json out/operators.json out/picks.md $(if $(FUZZ),--fuzz "$(FUZZ)")
 
 constraints:
 	rm -rf build/constraints

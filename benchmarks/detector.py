@@ -79,7 +79,6 @@ class Fed:
             self.rates,
             np.full(self.count, begin),
             self.samples,
-            self.now_ns // 1_000_000,
         )
         self.now_ns += self.chunk * 10_000_000
 

@@ -1,11 +1,14 @@
-"""Write docs/performance.md: ``python -m benchmarks.performance_page DETECTOR.json PICKS.md``.
+"""Write docs/performance.md.
 
-The first is the JSON of `benchmarks.detector`, the second what `benchmarks.picks` prints.
+``python -m benchmarks.performance_page DETECTOR.json OPERATORS.json PICKS.md``: the first two are
+the JSON of `benchmarks.detector` and `benchmarks.operators`, the third what `benchmarks.picks`
+prints.
 """
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -26,10 +29,10 @@ TARGETS = (
 
 TEXT = """# Performance
 
-Made by `make performance`: `python -m benchmarks.detector`, `python -m benchmarks.picks`, and
-`python -m benchmarks.performance_page`, which lays them out here. Contenders take
-turns in one run; a ratio is the median over {rounds} rounds of the ratio within a round. Ratios
-hold better than times: these machines are shared.
+Made by `make performance`: `python -m benchmarks.detector`, `python -m benchmarks.operators`,
+`python -m benchmarks.picks`, and `python -m benchmarks.performance_page`, which lays them out here.
+Contenders take turns in one run; a ratio is the median over {rounds} rounds of the ratio within a
+round. Ratios hold better than times: these machines are shared.
 
 Machine: {machine}.
 
@@ -43,9 +46,11 @@ Machine: {machine}.
 | a worker's start to its first pick, kernels cached | at most 3 s | {cold} s |
 
 "Bytes in to picks out" is the whole operator on quiet records of 1000 stations: decoding,
-continuity, quality, detection, picks and the frames for the log. In an earthquake at all stations
-at once it is {shaken:,} records a second: after a pick the motion of a station is worked out with
-every packet, in numpy, station by station. That is the next thing to make faster.
+continuity, quality, detection, picks and the reports for the log. In an earthquake at all stations
+at once it is {shaken:,} records a second: after a pick the motion of a station is worked out
+and told with every packet.
+
+{operators}
 
 ## What a step costs
 
@@ -92,6 +97,37 @@ to 1.8 s before `ar_pick` on emergent onsets; which of the two is right is not e
 """
 
 
+OPERATORS = """## {stations:,} stations
+
+Three channels of 100 Hz each, a second of all three in one value, {batch} values a batch
+(`locate`: 20, a rewind: 1000). Time of one core, without a log: `python -m benchmarks.operators`.
+
+| | us a value | ms a second of data | batch p50, ms | p99 | largest | said, kB/s |
+|---|---|---|---|---|---|---|
+{costs}
+
+- At once: the waves reach all of these stations within the same second.
+- The earthquake spreads at the speed of its waves; after 40 s 1000 stations tell of their motion
+  once a second.
+- Memory: {mb_per_1000_stations} MB for 1000 stations.
+- {start_up_s} s when all stations are new at once. A worker that starts anew reads {memory_s:g} s
+  again: {rewind_s} s.
+- us a value of quiet data, by the size of the batch: {sizes}.
+- Two threads, each with an operator of its own, do {two_threads} times the values of one: compiled
+  code lets others run, but the pieces are too short to gain by it.
+"""
+
+
+def _operators(measured: dict[str, Any]) -> str:
+    rows = [
+        f"| {c['case']} | {c['us_per_value']:,} | {c['ms_per_s']:,} | {c['p50_ms']} | "
+        f"{c['p99_ms']} | {c['max_ms']} | {c['said_kb_per_s']:,} |"
+        for c in measured["costs"]
+    ]
+    sizes = ", ".join(f"{n}: {us}" for n, us in measured["us_per_value_by_batch"].items())
+    return OPERATORS.format(**(measured | {"costs": "\n".join(rows), "sizes": sizes})).strip()
+
+
 def _growth(rows: list[dict[str, float]]) -> str:
     chunks = sorted({row["chunk_s"] for row in rows})
     counts = sorted({row["channels"] for row in rows})
@@ -134,6 +170,7 @@ def main() -> None:
     """Write the page and its picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("detector", type=Path)
+    parser.add_argument("operators", type=Path)
     parser.add_argument("picks", type=Path)
     parser.add_argument("--fuzz", default="not run for this page.")
     arguments = parser.parse_args()
@@ -149,6 +186,7 @@ def main() -> None:
         records=measured["records_per_second"],
         shaken=measured["records_per_second_all_shaken"],
         cold=measured["cold_start_s"],
+        operators=_operators(json.loads(arguments.operators.read_bytes())),
         costs="\n".join(f"| {k} | {v:.2f} |" for k, v in measured["ns_per_sample"].items()),
         reads="\n".join(f"| {k} | {v:.2f} |" for k, v in measured["us_per_record"].items()),
         growth=_growth(measured["growth"]),

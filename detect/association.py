@@ -1,37 +1,64 @@
 """One event in the making: its picks, its source, and how the network agrees with it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
-from detect.detections import Pick, StationMotion
-from detect.events import Arrival, Earthquake, Status
-from detect.geodesy import distance_azimuth
-from detect.locate import Located, Observation, Silence, locate
-from detect.magnitude import (
-    Amplitude,
-    Magnitude,
-    combine,
-    p_acceleration,
-    p_velocity,
-    station_magnitude,
-)
-from detect.network import Network, sites
-from detect.settings import DetectSettings, LocateSettings
+from detect.detections import Pick
+from detect.events import Arrival, Earthquake, Shaking, Status
+from detect.evidence import AMPLITUDE_SIGMA, s_amplitude
+from detect.geodesy import distance_azimuth, distances_km
+from detect.locate import Located, Onset, Silent, locate
+from detect.magnitude import Amplitude, Magnitude, along_line, combine, station_magnitude
+from detect.network import Circle, Network
+from detect.plum import Source
+from detect.rupture import Felt, Rupture, find_rupture
+from detect.settings import DetectSettings
 from detect.traveltimes import TravelTimes
+from detect.trust import Trust
 
-__all__ = ["Candidate", "compatible", "event_id", "try_picks"]
+__all__ = [
+    "BELONGS",
+    "LATER_S",
+    "MANY_PICKS",
+    "Candidate",
+    "Surroundings",
+    "compatible",
+    "event_id",
+    "find_source",
+]
+
+MANY_PICKS = 12
+"""From here on one more pick or amplitude changes little: what costs time is done now and then."""
 
 SLOWEST_KM_S = 5.0  # apparent speed of P between two stations; slower pairs are no pair
 PAIR_SLACK_S = 1.5
-MOST_TRIED = 8  # picks that begin an event; the others find it when it stands
-UNKNOWN_MAGNITUDE = 4.0  # what an event of which nothing is known would show
+MOST_SILENT = 24  # the nearest ones
 LARGE_MAGNITUDE = 5.5
-STANDS_OUT = 5.0
+LEAST_RUPTURE_MAGNITUDE = 6.0  # 13 km long: below, a point is as good as a line
 SURE_PICKS, SURE_KM = 6, 60.0  # with so many picks the source moves no further than this
-BEFORE_S = 30.0  # a station that picked this long before the origin may still be triggered
+LATER_S = 60.0  # onsets so long after P may be its S
+S_AFTER_P_S = 0.7
+JUST_PICKED_S = 30.0  # a station that has picked something else may still be triggered
+HALF_BLIND = 0.5
+BELONGS = 0.5
+
+P_AND_CODA = 0.15  # onsets a second at a station that an earthquake has just reached
+CODA_FADES_S = 20.0
+CODA_LEAST = 0.005
+S_SHARE = 0.5
+S_SPREAD_S = 1.0
+S_SPREAD_SHARE = 0.06
+CODA_PER_DECADE = 0.6
+CODA_OUTLIERS = 0.003
+
+NOISE_SLOPE = 2.0  # of the decadic logarithm of how many noise onsets exceed an amplitude
+NOISE_FROM = 0.2  # log10 over the noise's peak in a second
+NOISE_OUTLIERS = 0.05
+OUTLIER_DECADES = 0.3
+UNKNOWN_NOISE = 1.0  # log10 of onset over noise, where no noise was heard
 
 
 def event_id(region: str, pick: Pick) -> str:
@@ -41,26 +68,33 @@ def event_id(region: str, pick: Pick) -> str:
     return f"{region}-{when}.{micro // 1000:03d}-{pick.station}"
 
 
-def compatible(one: Pick, other: Pick, settings: LocateSettings) -> bool:
+class Surroundings(Struct, frozen=True):
+    """What an event is judged by, besides its own picks.
+
+    Attributes
+    ----------
+    network, trust
+        How the stations are, and how far they are believed.
+    onsets
+        All onsets of late, P or S, by station, in order of time.
+    settings, tables
+        Of the room; travel times.
+    """
+
+    network: Network
+    trust: Trust
+    onsets: dict[str, list[Pick]]
+    settings: DetectSettings
+    tables: TravelTimes
+
+
+def compatible(one: Pick, other: Pick, max_spread_km: float) -> bool:
     """Say whether two picks of different stations can be the P wave of one source."""
     if one.station == other.station:
         return False
     distance, _ = distance_azimuth(one.latitude, one.longitude, other.latitude, other.longitude)
     apart_s = abs(one.time_us - other.time_us) * 1e-6
-    return distance <= settings.max_spread_km and apart_s <= distance / SLOWEST_KM_S + PAIR_SLACK_S
-
-
-def should_have_seen(station: StationMotion, distance_km: float, magnitude: float | None) -> bool:
-    """Say whether the P wave of an event would have stood out at a station.
-
-    P stands out at five times the motion of the station's last second, be it velocity or
-    acceleration that its sensor tells.
-    """
-    size = UNKNOWN_MAGNITUDE if magnitude is None else magnitude
-    if station.pgv > 0.0:
-        return bool(10.0 ** p_velocity(size, distance_km) / 100.0 > STANDS_OUT * station.pgv)
-    expected = 10.0 ** p_acceleration(size, distance_km) / 100.0
-    return bool(expected > STANDS_OUT * station.pga > 0.0)
+    return distance <= max_spread_km and apart_s <= distance / SLOWEST_KM_S + PAIR_SLACK_S
 
 
 class Candidate(Struct):
@@ -70,22 +104,28 @@ class Candidate(Struct):
     ----------
     id
         See `event_id`.
+    base_us
+        Time of its first pick: seconds of `source` count from here.
     picks
         P picks by station.
-    later
-        S picks by station.
     source
-        Where and when; seconds count from `base_us`.
-    amplitudes, magnitude
-        What the stations say by their motion, and what that comes to.
-    silent, expected
-        Stations that should have seen it and have not, and that should have and did.
+        Where and when.
     created_us
         Arrival time at which it began.
+    later
+        S picks by station.
+    amplitudes, magnitude
+        What the stations say by their motion, and what that comes to.
+    belongs
+        Probability of each pick to be P of this source.
+    silent
+        Stations that should have seen it and have not.
     said
         The newest revision that was published.
     stale
-        Whether picks have come in since the source was found.
+        Whether something has come in since the source was found.
+    told, weighed_us
+        Stations that have told of their motion since it was weighed, and the arrival then.
     """
 
     id: str
@@ -96,10 +136,14 @@ class Candidate(Struct):
     later: dict[str, Pick] = field(default_factory=dict)
     amplitudes: dict[str, Amplitude] = field(default_factory=dict)
     magnitude: Magnitude | None = None
+    belongs: dict[str, float] = field(default_factory=dict)
     silent: int = 0
-    expected: int = 0
     said: Earthquake | None = None
     stale: bool = False
+    rupture: Rupture | None = None
+    shaking: tuple[Shaking, ...] = ()
+    told: set[str] = field(default_factory=set)
+    weighed_us: int = 0
 
     @property
     def origin_us(self) -> int:
@@ -107,25 +151,24 @@ class Candidate(Struct):
         return self.base_us + round(self.source.origin_s * 1e6)
 
     @property
-    def sites(self) -> int:
-        """Places from which P was picked."""
-        return sites((p.latitude, p.longitude) for p in self.picks.values())
-
-    @property
-    def silent_share(self) -> float:
-        """Share of the stations within sight that have seen nothing."""
-        return self.silent / max(1, self.silent + self.expected)
+    def size(self) -> float:
+        """Magnitude as known by now: the network's, or what the location took for it."""
+        return self.source.magnitude if self.magnitude is None else self.magnitude.value
 
     @property
     def large(self) -> bool:
-        """Whether its rupture may last for tens of seconds: confirmed, and M 5.5 or more."""
+        """Whether its rupture may last for long: confirmed, and M 5.5 or more."""
         said = self.said
-        return (
-            said is not None
-            and said.status == "confirmed"
-            and self.magnitude is not None
-            and self.magnitude.value >= LARGE_MAGNITUDE
-        )
+        return said is not None and said.status == "confirmed" and self.size >= LARGE_MAGNITUDE
+
+    def sites(self, trust: Trust) -> int:
+        """Count the independent places whose picks belong to it."""
+        agreed = [
+            (p.station, p.latitude, p.longitude)
+            for s, p in sorted(self.picks.items())
+            if self.belongs.get(s, 0.0) >= BELONGS
+        ]
+        return len(set(trust.groups(agreed)))
 
     def distance_km(self, pick: Pick) -> float:
         """Epicentral distance of a pick's station."""
@@ -139,62 +182,140 @@ class Candidate(Struct):
         depth = self.source.depth_km
         return after - tables.p(distance, depth), after - tables.s(distance, depth)
 
-    def tolerance_s(self, settings: LocateSettings) -> float:
+    def tolerance_s(self, tolerance_s: float) -> float:
         """Return how far a pick may be from its computed time: the source is not sure either."""
-        return settings.tolerance_s + min(3.0, self.source.epicentre_sigma_km / 10.0)
+        return tolerance_s + min(3.0, self.source.epicentre_sigma_km / 10.0)
 
-    def relocate(
-        self, network: Network, now_us: int, settings: LocateSettings, tables: TravelTimes
-    ) -> None:
-        """Find the source anew from the picks and from who is silent."""
+    def explains(
+        self, pick: Pick, amplitude: float | None, accelerometer: bool, tables: TravelTimes
+    ) -> float:
+        """Density (1/s, and 1/decade where there is an amplitude) of its making an onset.
+
+        As P where the station has none yet, as S, or as a part of the coda; hardly stronger
+        than its S wave should be.
+
+        Parameters
+        ----------
+        pick
+            The onset.
+        amplitude
+            log10 of the peak since, in m/s2 or m/s.
+        accelerometer
+            Which of the two.
+        tables
+            Travel times.
+        """
+        p_residual, s_residual = self.residuals_s(pick, tables)
+        s_minus_p = p_residual - s_residual
+        sigma = math.hypot(0.5, self.source.origin_sigma_s)
+        density = 0.0
+        if pick.station not in self.picks:
+            density += _student(p_residual / sigma) / sigma
+        sigma = math.hypot(sigma, S_SPREAD_S + S_SPREAD_SHARE * s_minus_p)
+        density += S_SHARE * _student(s_residual / sigma) / sigma
+        if p_residual > 0.0:
+            density += P_AND_CODA * math.exp(-p_residual / CODA_FADES_S)
+            density += CODA_LEAST if p_residual < 3 * s_minus_p + 60.0 else 0.0
+        if amplitude is None:
+            return density
+        size = max(self.size, self.source.magnitude)
+        strongest = s_amplitude(accelerometer, size, self.distance_km(pick), self.source.depth_km)
+        over = max(amplitude - strongest, 0.0) / AMPLITUDE_SIGMA
+        return density * (CODA_PER_DECADE * math.exp(-0.5 * over * over) + CODA_OUTLIERS)
+
+    def relocate(self, now_us: int, around: Surroundings, rivals: Iterable["Candidate"]) -> None:
+        """Find the source anew from all that is known by now.
+
+        Parameters
+        ----------
+        now_us
+            Newest arrival.
+        around
+            The stations.
+        rivals
+            Other events, which may have made its picks.
+        """
         ordered = sorted(self.picks.values(), key=lambda p: (p.time_us, p.id))
         self.base_us = ordered[0].time_us
         self.stale = False
-        around: tuple[float, float] | None = None
+        near: tuple[float, float] | None = None
         if len(ordered) >= SURE_PICKS and self.source.epicentre_sigma_km < SURE_KM / 3:
-            around = self.source.latitude, self.source.longitude
-        self.source = _source(ordered, network, now_us, settings, tables, around)
+            near = self.source.latitude, self.source.longitude
+        self.take(ordered, find_source(ordered, now_us, around, rivals, near))
 
-    def weigh(
-        self,
-        network: Network,
-        now_us: int,
-        settings: DetectSettings,
-        tables: TravelTimes,
-        told: set[str] | None = None,
-    ) -> None:
-        """Find the magnitude anew, from the stations that told something; count who agrees."""
+    def take(self, ordered: Sequence[Pick], source: Located) -> None:
+        """Take over a source that was found from picks in this order."""
+        self.source = source
+        self.belongs = {p.station: b for p, b in zip(ordered, source.belongs, strict=True)}
+        self.silent = round(sum(source.missing))
+
+    def weigh(self, now_us: int, around: Surroundings, told: set[str] | None = None) -> None:
+        """Find the magnitude anew, from the stations that told something, or from all."""
+        settings, tables = around.settings, around.tables
+        self.told = set()
+        self.weighed_us = now_us
         depth = self.source.depth_km
         for station in sorted(self.picks) if told is None else sorted(told & self.picks.keys()):
             pick = self.picks[station]
-            motion = network.motion(pick.id)
-            if motion is None or "clipped" in network.faults(station):
+            motion = around.network.motion(pick.id)
+            if motion is None or "clipped" in around.network.faults(station):
                 continue
             distance = self.distance_km(pick)
             s_minus_p = tables.s(distance, depth) - tables.p(distance, depth)
-            say = station_magnitude(motion, distance, s_minus_p, settings.magnitude)
+            say = station_magnitude(
+                motion,
+                distance,
+                s_minus_p,
+                settings.magnitude,
+                distance_sigma_km=self.source.epicentre_sigma_km,
+                before=self.amplitudes.get(station),
+            )
             if say is not None:
                 self.amplitudes[station] = say
         said = [self.amplitudes[station] for station in sorted(self.amplitudes)]
         self.magnitude = combine(said, settings.magnitude)
-        self._count(network, now_us, settings.locate, tables)
+        if told is None:
+            self._find_rupture(now_us, around)
+        if self.magnitude is not None and self.rupture is not None:
+            self.magnitude = along_line(self.magnitude, self.rupture)
 
-    def _count(
-        self, network: Network, now_us: int, settings: LocateSettings, tables: TravelTimes
-    ) -> None:
-        magnitude = None if self.magnitude is None else self.magnitude.value
+    def _find_rupture(self, now_us: int, around: Surroundings) -> None:
+        """See whether a line explains better than a point what the stations feel."""
+        if self.magnitude is None or self.magnitude.value < LEAST_RUPTURE_MAGNITUDE:
+            return
+        felt = []
+        for station in sorted(self.amplitudes):
+            pick = self.picks[station]
+            motion = around.network.motion(pick.id)
+            if motion is None or not self.amplitudes[station].is_s:
+                continue
+            end_s = (pick.time_us - self.origin_us) * 1e-6 + motion.elapsed_s
+            s_s = around.tables.s(self.distance_km(pick), self.source.depth_km)
+            if motion.pgv > 0.0 and end_s > s_s:
+                felt.append(Felt(pick.latitude, pick.longitude, end_s, end_s - s_s, motion.pgv))
         source = self.source
-        silent = []
-        for station in network.watching(now_us, self.origin_us - int(BEFORE_S * 1e6)):
-            distance, _ = distance_azimuth(
-                source.latitude, source.longitude, station.latitude, station.longitude
-            )
-            due_s = tables.p(distance, source.depth_km) + settings.silent_after_s
-            due = station.data_end_us > self.origin_us + due_s * 1e6
-            if due and should_have_seen(station, distance, magnitude):
-                silent.append((station.latitude, station.longitude))
-        self.silent = sites(silent)
-        self.expected = self.sites
+        found = find_rupture(
+            source.latitude,
+            source.longitude,
+            source.depth_km,
+            (now_us - self.origin_us) * 1e-6,
+            felt,
+            around.settings.magnitude,
+        )
+        if found is not None:
+            self.rupture = found
+
+    def shaker(self) -> Source:
+        """Return the event as far as it shakes the ground."""
+        source = self.source
+        epicentre = source.latitude, source.longitude
+        return Source(
+            self.origin_us,
+            *epicentre,
+            source.depth_km,
+            None if self.magnitude is None else self.magnitude.value,
+            (epicentre,) if self.rupture is None else self.rupture.line,
+        )
 
     def revision(
         self, status: Status, reason: str, region: str, now_us: int, tables: TravelTimes
@@ -218,7 +339,7 @@ class Candidate(Struct):
                         distance_km=round(distance, 2),
                         azimuth_deg=round(azimuth, 1),
                         residual_s=round(residual, 3),
-                        weight=round(1.0 / (1.0 + residual**2), 3) if phase == "P" else 0.0,
+                        weight=round(self.belongs.get(station, 0.0), 3) if phase == "P" else 0.0,
                     )
                 )
         magnitude = self.magnitude
@@ -233,7 +354,7 @@ class Candidate(Struct):
             latitude=round(source.latitude, 4),
             longitude=round(source.longitude, 4),
             epicentre_sigma_km=round(source.epicentre_sigma_km, 1),
-            depth_km=source.depth_km,
+            depth_km=round(source.depth_km, 1),
             depth_sigma_km=round(source.depth_sigma_km, 1),
             magnitude=None if magnitude is None else round(magnitude.value, 2),
             magnitude_sigma=None if magnitude is None else round(magnitude.sigma, 2),
@@ -244,12 +365,14 @@ class Candidate(Struct):
             silent_stations=self.silent,
             arrivals=tuple(arrivals),
             reason=reason,
+            rupture=() if self.rupture is None else self.rupture.line,
+            shaking=self.shaking,
         )
 
-    def misfit_s(self) -> float:
-        """Root mean square of the P residuals."""
-        squares = [r * r for r in self.source.residuals_s]
-        return math.sqrt(sum(squares) / len(squares))
+
+def _student(z: float) -> float:
+    """Density of Student's t with 3 degrees of freedom."""
+    return 2.0 / (math.pi * math.sqrt(3.0)) / (1.0 + z * z / 3.0) ** 2
 
 
 def _gap(arrivals: Sequence[Arrival]) -> float:
@@ -261,68 +384,125 @@ def _gap(arrivals: Sequence[Arrival]) -> float:
     return max(end - begin for begin, end in zip(around, ends, strict=True))
 
 
-def _source(
+def find_source(
     ordered: Sequence[Pick],
-    network: Network,
     now_us: int,
-    settings: LocateSettings,
-    tables: TravelTimes,
-    around: tuple[float, float] | None = None,
+    around: Surroundings,
+    rivals: Iterable[Candidate],
+    near: tuple[float, float] | None = None,
 ) -> Located:
-    """Locate picks, in order of time; near a place if one is given."""
-    base_us = ordered[0].time_us
-    observations = [
-        Observation(
-            p.latitude,
-            p.longitude,
-            (p.time_us - base_us) * 1e-6,
-            math.hypot(settings.pick_sigma_s, p.uncertainty_s),
-        )
-        for p in ordered
-    ]
-    picked = {p.station for p in ordered}
-    silences = [
-        Silence(
-            s.latitude,
-            s.longitude,
-            (s.data_end_us - base_us) * 1e-6 - settings.silent_after_s,
-        )
-        for s in network.watching(now_us, base_us - int(BEFORE_S * 1e6))
-        if s.station not in picked
-    ]
-    if around is not None:
-        return locate(observations, silences, around, settings, tables, within_km=SURE_KM)
-    first = ordered[0].latitude, ordered[0].longitude
-    return locate(observations, silences, first, settings, tables)
-
-
-def try_picks(
-    picks: Sequence[Pick],
-    network: Network,
-    now_us: int,
-    settings: LocateSettings,
-    tables: TravelTimes,
-    needed: int,
-) -> tuple[list[Pick], Located] | None:
-    """Find the largest set of picks that one source explains, leaving out the worst.
+    """Locate picks, in order of time; near a place if one is given.
 
     Parameters
     ----------
-    picks
+    ordered
         One a station.
-    needed
-        Sites that must remain.
-
-    Returns
-    -------
-    (picks, source) or None
-        In order of time.
+    now_us
+        Newest arrival.
+    around
+        The stations.
+    rivals
+        Events that may have made the picks.
+    near
+        Latitude and longitude of the middle of a narrower search.
     """
-    kept = sorted(picks, key=lambda p: (p.time_us, p.id))[:MOST_TRIED]
-    while sites((p.latitude, p.longitude) for p in kept) >= needed:
-        source = _source(kept, network, now_us, settings, tables)
-        worst = max(range(len(kept)), key=lambda i: abs(source.residuals_s[i]))
-        if abs(source.residuals_s[worst]) <= settings.tolerance_s / 2:
-            return kept, source
-        del kept[worst]
-    return None
+    base_us = ordered[0].time_us
+    middle = near or (ordered[0].latitude, ordered[0].longitude)
+    rivals = list(rivals)
+    shares = around.trust.shares([(p.station, p.latitude, p.longitude) for p in ordered])
+    onsets = [
+        _onset(pick, share, base_us, now_us, around, rivals)
+        for pick, share in zip(ordered, shares, strict=True)
+    ]
+    silent = _silent(middle, {p.station for p in ordered}, base_us, now_us, around)
+    within_km = None if near is None else SURE_KM
+    return locate(
+        onsets, silent, middle, around.settings.locate, around.tables, within_km=within_km
+    )
+
+
+def _onset(
+    pick: Pick,
+    share: float,
+    base_us: int,
+    now_us: int,
+    around: Surroundings,
+    rivals: Sequence[Candidate],
+) -> Onset:
+    """Put together what is known of a pick by now."""
+    network, trust = around.network, around.trust
+    accelerometer = network.accelerometer(pick.station)
+    # A clipped peak is too low, but tells noise and far earthquakes from near ones all the same.
+    amplitude, elapsed_s = network.peak(pick) or (None, 0.0)
+    noise = network.noise(pick.station, now_us)
+    if noise is None:
+        noise = (-3.0 if amplitude is None else amplitude) - UNKNOWN_NOISE
+    other = trust.false_rate(pick, now_us)
+    if amplitude is not None:
+        other *= _noise_density(amplitude - noise)
+    other += sum(rival.explains(pick, amplitude, accelerometer, around.tables) for rival in rivals)
+    later = [
+        (p.time_us - base_us) * 1e-6
+        for p in around.onsets.get(pick.station, ())
+        if S_AFTER_P_S <= (p.time_us - pick.time_us) * 1e-6 <= LATER_S
+    ]
+    return Onset(
+        latitude=pick.latitude,
+        longitude=pick.longitude,
+        time_s=(pick.time_us - base_us) * 1e-6,
+        sigma_s=math.hypot(around.settings.locate.pick_sigma_s, pick.uncertainty_s),
+        later_s=tuple(later),
+        other=other,
+        trust=trust.weight(pick.station, now_us),
+        share=share,
+        log_amplitude=amplitude,
+        accelerometer=accelerometer,
+        elapsed_s=elapsed_s,
+        log_noise=noise,
+    )
+
+
+def _noise_density(over: float) -> float:
+    """Density (1/decade) of the amplitude of a noise onset: log10 over the noise's peak."""
+    slope = NOISE_SLOPE * math.log(10.0)
+    regular = slope * 10.0 ** (-NOISE_SLOPE * max(over - NOISE_FROM, 0.0))
+    return float((1.0 - NOISE_OUTLIERS) * regular + NOISE_OUTLIERS * OUTLIER_DECADES)
+
+
+def _silent(
+    middle: tuple[float, float],
+    picked: set[str],
+    base_us: int,
+    now_us: int,
+    around: Surroundings,
+) -> list[Silent]:
+    """Return the nearest healthy stations without a pick of the event."""
+    network, trust = around.network, around.trust
+    reach = Circle(*middle, 2.0 * around.settings.locate.search_km)
+    there = network.watching(now_us, now_us, reach)
+    nearest = distances_km(*middle, there.latitude, there.longitude).argsort(kind="stable")
+    chosen = [
+        i
+        for i in nearest[: MOST_SILENT + len(picked)].tolist()
+        if not math.isnan(there.log_noise[i]) and network.name(int(there.numbers[i])) not in picked
+    ][:MOST_SILENT]
+    places = [
+        (network.name(int(there.numbers[i])), float(there.latitude[i]), float(there.longitude[i]))
+        for i in chosen
+    ]
+    shares = trust.shares(places)
+    found = []
+    for i, share, (station, latitude, longitude) in zip(chosen, shares, places, strict=True):
+        busy = network.since_pick_us(station, now_us) < JUST_PICKED_S * 1e6
+        found.append(
+            Silent(
+                latitude=latitude,
+                longitude=longitude,
+                until_s=(int(there.data_end_us[i]) - base_us) * 1e-6,
+                trust=trust.weight(station, now_us) * (HALF_BLIND if busy else 1.0),
+                share=share,
+                accelerometer=bool(there.accelerometer[i]),
+                log_noise=float(there.log_noise[i]),
+            )
+        )
+    return found

@@ -1,6 +1,6 @@
 """The state of all channels of a partition, and the call that advances them."""
 
-from collections import deque
+import math
 from typing import cast
 
 import numpy as np
@@ -8,15 +8,16 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from detect import filters, kernels
+from detect.history import History
 from detect.settings import PickSettings
 
 __all__ = ["ChannelBank", "Precision", "Trigger"]
 
 Precision = type[np.float32] | type[np.float64]
 
-HISTORY_S = 30.0
-"""Samples are kept for this long (s) after their arrival: onsets and motion are worked out from
-them. The run-up of the motion takes 15 s, and a record may bring as much again at once."""
+HISTORY_S = 20.0
+"""So much (s) is kept before the earliest onset that the newest records can bring: the run-up of
+the motion takes 15 s, and the other axes of a sensor may be a record ahead."""
 
 QUIET = 1e-20  # counts: a filter's state below is 0, so that no denormal remains
 FLOOR = 1e-2  # power (counts^2) below which nothing is: a tenth of a count, less than digitising
@@ -26,7 +27,7 @@ _Doubles = npt.NDArray[np.float64]
 _Flags = npt.NDArray[np.bool_]
 
 
-class Trigger(Struct, frozen=True):
+class Trigger(Struct, frozen=True, gc=False):
     """A trigger that has held.
 
     Attributes
@@ -54,7 +55,6 @@ class _Batch(Struct, frozen=True):
     seen: _Ints
     first: _Ints
     count: _Ints
-    arrival_ms: int
 
 
 class _Rate:
@@ -77,6 +77,8 @@ class _Rate:
         self.marks = np.zeros((0, kernels.MARKS), np.int64)
         self.last = cast(kernels.Samples, np.zeros(0, self.sample_type))
         self.triggers = np.zeros(0, np.bool_)
+        kept_s = HISTORY_S + s.window_s + s.confirm_s
+        self.history = History(round(kept_s * rate) + 1, self.sample_type)
 
     def add(self, triggers: bool) -> int:
         """Make room for a channel; return its lane. Room is doubled when it is full."""
@@ -92,6 +94,7 @@ class _Rate:
             last = np.concatenate((self.last, np.zeros(more, self.sample_type)))
             self.last = cast(kernels.Samples, last)
             self.triggers = np.concatenate((self.triggers, np.zeros(more, np.bool_)))
+            self.history.grow(self.last.size, lane)
         self.triggers[lane] = triggers
         self.used += 1
         return lane
@@ -148,6 +151,15 @@ class ChannelBank:
         Of the picker.
     kind
         float32 for speed, float64 for reference.
+
+    Attributes
+    ----------
+    size
+        Channels.
+    samples_seen, settled_at : int64[at least size]
+        Samples since each channel's start, and how many it takes until the channel sees.
+    stretches : int64[at least size]
+        How often each channel has started.
     """
 
     def __init__(self, settings: PickSettings, kind: Precision = np.float32) -> None:
@@ -161,7 +173,10 @@ class ChannelBank:
         self._anchor_ns = np.zeros(0, np.int64)
         self._anchor = np.zeros(0, np.int64)
         self._sampling = np.zeros(0)
-        self._history: deque[_Batch] = deque()
+        self.samples_seen = np.zeros(0, np.int64)
+        self.settled_at = np.zeros(0, np.int64)
+        self.stretches = np.zeros(0, np.int64)
+        self._newest: _Batch | None = None
 
     def add(self, rate: float, *, triggers: bool, integer: bool) -> int:
         """Make room for a channel; return its number.
@@ -187,18 +202,27 @@ class ChannelBank:
             self._by_rate[key] = len(self._rates) - 1
         of = self._by_rate[key]
         lane = self._rates[of].add(triggers)
-        if self.size == self._of.size:
-            more = max(64, self.size)
-            self._of = np.concatenate((self._of, np.zeros(more, np.int64)))
-            self._lane = np.concatenate((self._lane, np.zeros(more, np.int64)))
-            self._anchor_ns = np.concatenate((self._anchor_ns, np.zeros(more, np.int64)))
-            self._anchor = np.concatenate((self._anchor, np.zeros(more, np.int64)))
-            self._sampling = np.concatenate((self._sampling, np.zeros(more)))
-        self._of[self.size] = of
-        self._lane[self.size] = lane
-        self._sampling[self.size] = rate
+        number = self.size
+        if number == self._of.size:
+            self._grow()
+        self._of[number] = of
+        self._lane[number] = lane
+        self._sampling[number] = rate
+        self.settled_at[number] = self._rates[of].lengths[kernels.SETTLE]
         self.size += 1
-        return self.size - 1
+        return number
+
+    def _grow(self) -> None:
+        """Double the room."""
+        more = np.zeros(max(64, self.size), np.int64)
+        self._of = np.concatenate((self._of, more))
+        self._lane = np.concatenate((self._lane, more))
+        self._anchor_ns = np.concatenate((self._anchor_ns, more))
+        self._anchor = np.concatenate((self._anchor, more))
+        self._sampling = np.concatenate((self._sampling, np.zeros(more.size)))
+        self.samples_seen = np.concatenate((self.samples_seen, more))
+        self.settled_at = np.concatenate((self.settled_at, more))
+        self.stretches = np.concatenate((self.stretches, more))
 
     def advance(
         self,
@@ -209,8 +233,7 @@ class ChannelBank:
         rate: _Doubles,
         restart: _Flags,
         samples: npt.NDArray[np.int32] | _Doubles,
-        arrival_ms: int,
-    ) -> tuple[list[Trigger], _Doubles]:
+    ) -> tuple[list[Trigger], _Doubles, _Ints, _Ints]:
         """Run records through the detector.
 
         Parameters
@@ -220,9 +243,7 @@ class ChannelBank:
             a second, and whether the channel starts again from rest. A channel's records
             stand in order.
         samples : int32[m] or float64[m]
-            Counts; the channels are those of that type. Kept, not copied: do not change them.
-        arrival_ms
-            When they came; samples of more than `HISTORY_S` before are let go.
+            Counts; the channels are those of that type. Held until `keep`: do not change them.
 
         Returns
         -------
@@ -230,9 +251,11 @@ class ChannelBank:
             In the order of the records.
         peaks : float64[n]
             Largest band-passed amplitude of each record, counts; 0 while settling.
+        seen, stretch : int64[n]
+            Samples before each record since the channel's start, and how often it has started.
         """
         order, rank = None, np.zeros(1, np.int64)
-        if not np.all(channel[1:] > channel[:-1]):
+        if not (channel[1:] > channel[:-1]).all():
             order, rank = _in_order(channel)
             channel, first, count = channel[order], first[order], count[order]
             start_ns, rate, restart = start_ns[order], rate[order], restart[order]
@@ -244,7 +267,7 @@ class ChannelBank:
             for number, lot in enumerate(self._rates):
                 rows: slice | _Ints = slice(None)
                 if turns > 1 or len(self._rates) > 1:
-                    rows = np.flatnonzero((rank == turn) & (self._of[channel] == number))
+                    rows = ((rank == turn) & (self._of[channel] == number)).nonzero()[0]
                 lanes = self._lane[channel[rows]]
                 if lanes.size == 0:
                     continue
@@ -255,33 +278,43 @@ class ChannelBank:
                     at = row if isinstance(rows, slice) else int(rows[row])
                     record = at if order is None else int(order[at])
                     found.append(Trigger(record, int(channel[at]), sample, confirmed))
-        seen, stretch = begun[:, 0], begun[:, 1]
+        seen, stretch = np.ascontiguousarray(begun.T)
         self._anchor_ns[channel] = start_ns
         self._anchor[channel] = seen
         self._sampling[channel] = rate
-        self._keep(_Batch(samples, channel, stretch, seen, first, count, arrival_ms))
+        self.samples_seen[channel] = seen + count
+        self.stretches[channel] = stretch
+        self._newest = _Batch(samples, channel, stretch, seen, first, count)
         found.sort(key=lambda trigger: trigger.record)
         if order is None:
-            return found, peaks
-        given = np.empty_like(peaks)
-        given[order] = peaks
-        return found, given
+            return found, peaks, seen, stretch
+        back = np.empty_like(order)
+        back[order] = np.arange(order.size)
+        return found, peaks[back], seen[back], stretch[back]
 
-    def _keep(self, batch: _Batch) -> None:
-        """Remember a batch's samples; let go of those that no onset can need any more."""
-        self._history.append(batch)
-        oldest = batch.arrival_ms - int(HISTORY_S * 1000)
-        while self._history[0].arrival_ms < oldest:
-            self._history.popleft()
+    def keep(self) -> None:
+        """Keep the samples of the newest records for later.
 
-    def settling(self) -> _Flags:
-        """Say of every channel if it is still blind after a start or a gap."""
-        blind = np.empty(self.size, np.bool_)
+        To be called when all that can be made of them has been: a record may be longer than what
+        is kept.
+        """
+        batch, self._newest = self._newest, None
+        if batch is None:
+            return
+        of = self._of[batch.channel]
         for number, lot in enumerate(self._rates):
-            rows = np.flatnonzero(self._of[: self.size] == number)
-            seen = lot.marks[self._lane[rows], kernels.SEEN]
-            blind[rows] = seen < lot.lengths[kernels.SETTLE]
-        return blind
+            rows: slice | _Flags = slice(None) if len(self._rates) == 1 else of == number
+            lanes = self._lane[batch.channel[rows]]
+            if lanes.size == 0:
+                continue
+            lot.history.put(
+                lanes,
+                batch.first[rows],
+                batch.count[rows],
+                batch.seen[rows],
+                batch.stretch[rows],
+                batch.samples,
+            )
 
     def rate(self, channel: int) -> float:
         """Return the newest sampling rate of a channel."""
@@ -289,13 +322,11 @@ class ChannelBank:
 
     def seen(self, channel: int) -> int:
         """Return how many samples have come since the channel's start."""
-        lot = self._rates[self._of[channel]]
-        return int(lot.marks[self._lane[channel], kernels.SEEN])
+        return int(self.samples_seen[channel])
 
     def stretch(self, channel: int) -> int:
         """Return how often the channel has started."""
-        lot = self._rates[self._of[channel]]
-        return int(lot.marks[self._lane[channel], kernels.STRETCH])
+        return int(self.stretches[channel])
 
     def time_ns(self, channel: int, sample: int) -> int:
         """Return the time of a sample, whose number counts from the channel's start.
@@ -309,7 +340,7 @@ class ChannelBank:
     def sample(self, channel: int, time_ns: int) -> int:
         """Return the first sample at or after a time, counted from the channel's start."""
         since = (time_ns - int(self._anchor_ns[channel])) * self.rate(channel) * 1e-9
-        return int(self._anchor[channel]) + int(np.ceil(since - 1e-6))
+        return int(self._anchor[channel]) + math.ceil(since - 1e-6)
 
     def band(self, channel: int) -> _Doubles:
         """Return the detector's band-pass of a channel: float64[10]."""
@@ -319,37 +350,37 @@ class ChannelBank:
     def raw(self, channel: int, begin: int, end: int) -> _Doubles:
         """Return samples `begin` to `end`, counted from the channel's start.
 
-        Fewer, from a later one on, where the older ones are no longer kept.
+        They may be of the newest records, or kept. Fewer, from a later one on, where the older
+        ones are no longer kept.
         """
         stretch = self.stretch(channel)
         pieces: list[_Doubles] = []
         need = end
-        for batch in reversed(self._history):
-            low, high = np.searchsorted(batch.channel, (channel, channel + 1)).tolist()
+        if self._newest is not None:
+            batch = self._newest
+            low, high = batch.channel.searchsorted((channel, channel + 1)).tolist()
             for row in range(high - 1, low - 1, -1):
                 at = int(batch.seen[row])
                 if batch.stretch[row] != stretch or at >= need:
                     continue
-                if at + int(batch.count[row]) < need:
-                    return _joined(pieces)
                 from_ = max(begin - at, 0)
                 first = int(batch.first[row])
                 piece = batch.samples[first + from_ : first + need - at]
                 pieces.append(piece.astype(np.float64))
                 need = at + from_
-                if need <= begin:
-                    return _joined(pieces)
-        return _joined(pieces)
-
-
-def _joined(pieces: list[_Doubles]) -> _Doubles:
-    return np.concatenate(pieces[::-1]) if pieces else np.empty(0)
+        if need > begin:
+            lot = self._rates[self._of[channel]]
+            pieces.append(lot.history.get(int(self._lane[channel]), stretch, begin, need))
+        if len(pieces) == 1:
+            return pieces[0]
+        return np.concatenate(pieces[::-1]) if pieces else np.empty(0)
 
 
 def _in_order(channel: _Ints) -> tuple[_Ints, _Ints]:
     """Return an order by channel, and how often a row's channel has stood before it."""
-    order = np.argsort(channel, kind="stable")
+    order = channel.argsort(kind="stable")
     rank = np.zeros(channel.size, np.int64)
-    for i in (np.flatnonzero(np.diff(channel[order]) == 0) + 1).tolist():
+    ordered = channel[order]
+    for i in ((ordered[1:] == ordered[:-1]).nonzero()[0] + 1).tolist():
         rank[i] = rank[i - 1] + 1
     return order, rank

@@ -1,16 +1,18 @@
-"""The contracts of the topic `detections`: picks, and the motion of the ground.
+"""The contracts of the topic `detections`: picks, the motion of the ground, how stations are.
 
 Times are microseconds since 1970 UTC (exact in JSON numbers, which end at 2^53).
 """
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 __all__ = [
+    "MOST_STATIONS",
     "Detection",
+    "Heartbeat",
     "Motion",
     "Pick",
     "PickMotion",
@@ -20,13 +22,16 @@ __all__ = [
     "impossible",
 ]
 
+MOST_STATIONS = 1000
+"""In a heartbeat: it stays far below the megabyte that a Kafka broker takes by default."""
+
 _CODE = "[A-Za-z0-9-]"
 _CHANNEL = re.compile(rf"{_CODE}*\.{_CODE}+\.{_CODE}*\.{_CODE}*")
 _MOST_APART_US = 86_400_000_000  # a day: no setting lets data in that are further from now
 _MOST_UNCERTAIN_S = 60.0
 
 
-class Pick(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pick"):
+class Pick(Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="pick"):
     """An onset on one channel.
 
     Attributes
@@ -69,7 +74,7 @@ class Pick(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pick"):
         return ".".join(self.channel.split(".", 2)[:2])
 
 
-class PickMotion(Struct, frozen=True, kw_only=True):
+class PickMotion(Struct, frozen=True, kw_only=True, gc=False):
     """Displacement at a station since one of its picks.
 
     Attributes
@@ -83,7 +88,9 @@ class PickMotion(Struct, frozen=True, kw_only=True):
     noise_pd_m
         Peak displacement (m) in the seconds before the pick.
     pgv, pga
-        Peak velocity (m/s) and acceleration (m/s2) since the pick.
+        Peak velocity (m/s) and acceleration (m/s2) since the pick, the largest of all axes.
+    noise_pgv, noise_pga
+        The same in the seconds before the pick; 0 where not told.
     """
 
     pick_id: str
@@ -92,9 +99,11 @@ class PickMotion(Struct, frozen=True, kw_only=True):
     noise_pd_m: float
     pgv: float
     pga: float
+    noise_pgv: float = 0.0
+    noise_pga: float = 0.0
 
 
-class StationMotion(Struct, frozen=True, kw_only=True):
+class StationMotion(Struct, frozen=True, kw_only=True, gc=False):
     """How far a station's data reach and what they hold since its last report.
 
     Attributes
@@ -125,11 +134,8 @@ class StationMotion(Struct, frozen=True, kw_only=True):
     since_picks: tuple[PickMotion, ...] = ()
 
 
-class Motion(Struct, frozen=True, kw_only=True, tag_field="kind", tag="motion"):
-    """What the stations of one waveform partition did.
-
-    A full frame comes once in every second of arrival; stations that have just picked are
-    reported at once, in a frame of their own.
+class Motion(Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="motion"):
+    """What stations of one waveform partition did: with every packet of one that has picked.
 
     Attributes
     ----------
@@ -139,13 +145,56 @@ class Motion(Struct, frozen=True, kw_only=True, tag_field="kind", tag="motion"):
         Arrival time up to which this speaks.
     """
 
-    version: int = 1
+    version: int = 2
     partition: int
     time_us: int
     stations: tuple[StationMotion, ...]
 
 
-Detection = Pick | Motion
+class Heartbeat(Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="heartbeat"):
+    """How the stations of one waveform partition are: once in every second of arrival.
+
+    All that were heard since their last report are in it, by name; in several heartbeats where
+    they are more than `MOST_STATIONS`. In columns: less than half of the bytes of one object for
+    each station, and of the time to write and read them.
+
+    Attributes
+    ----------
+    partition
+        Of `waveforms`.
+    time_us
+        Arrival time up to which this speaks.
+    stations
+        ``NET.STA``.
+    latitude, longitude, data_end_us, pga, pgv
+        As in `StationMotion`, one for each of `stations`; peaks to three digits.
+    faults
+        As there, by name, with the places in `stations` of those that have it.
+    """
+
+    version: int = 1
+    partition: int
+    time_us: int
+    stations: tuple[str, ...]
+    latitude: tuple[float, ...]
+    longitude: tuple[float, ...]
+    data_end_us: tuple[Annotated[int, Meta(ge=-(2**53), le=2**53)], ...]
+    pga: tuple[float, ...]
+    pgv: tuple[float, ...]
+    faults: dict[str, tuple[int, ...]]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths, and faults of no station."""
+        size = len(self.stations)
+        columns = (self.latitude, self.longitude, self.data_end_us, self.pga, self.pgv)
+        if any(len(column) != size for column in columns):
+            raise ValueError("columns of a heartbeat have different lengths")
+        for places in self.faults.values():
+            if places and not (min(places) >= 0 and max(places) < size):
+                raise ValueError("a heartbeat names faults of a station that it does not hold")
+
+
+Detection = Pick | Motion | Heartbeat
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Detection] = msgspec.json.Decoder(Detection)
@@ -177,11 +226,35 @@ def impossible(detection: Detection, arrival_us: int) -> str:
     arrival_us
         Arrival of its record, us since 1970 UTC.
     """
-    for place in detection.stations if isinstance(detection, Motion) else (detection,):
-        if not (abs(place.latitude) <= 90.0 and abs(place.longitude) <= 360.0):
-            return f"{place.station} at {place.latitude}, {place.longitude} is not on the globe"
+    if isinstance(detection, Pick):
+        return _impossible_pick(detection, arrival_us)
     if isinstance(detection, Motion):
+        for place in detection.stations:
+            if not _on_globe(place.latitude, place.longitude):
+                return _nowhere(place.station, place.latitude, place.longitude)
         return ""
+    latitudes, longitudes = detection.latitude, detection.longitude
+    if not latitudes or (
+        _on_globe(min(latitudes), min(longitudes)) and _on_globe(max(latitudes), max(longitudes))
+    ):
+        return ""
+    for column in zip(detection.stations, latitudes, longitudes, strict=True):
+        if not _on_globe(*column[1:]):
+            return _nowhere(*column)
+    return ""
+
+
+def _on_globe(latitude: float, longitude: float) -> bool:
+    return abs(latitude) <= 90.0 and abs(longitude) <= 360.0
+
+
+def _nowhere(station: str, latitude: float, longitude: float) -> str:
+    return f"{station} at {latitude}, {longitude} is not on the globe"
+
+
+def _impossible_pick(detection: Pick, arrival_us: int) -> str:
+    if not _on_globe(detection.latitude, detection.longitude):
+        return _nowhere(detection.station, detection.latitude, detection.longitude)
     if not _CHANNEL.fullmatch(detection.channel):
         return f"{detection.channel!r} is not NET.STA.LOC.CHA"
     if abs(detection.time_us - arrival_us) > _MOST_APART_US:

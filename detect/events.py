@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-__all__ = ["Arrival", "Earthquake", "Status", "decode", "encode"]
+__all__ = ["Arrival", "Earthquake", "Shaking", "Status", "decode", "encode"]
 
 Status = Literal["provisional", "confirmed", "cancelled", "superseded"]
 
@@ -32,6 +32,26 @@ class Arrival(Struct, frozen=True, kw_only=True):
     azimuth_deg: float
     residual_s: float
     weight: float
+
+
+class Shaking(Struct, frozen=True, kw_only=True):
+    """What a station has felt of an event.
+
+    Attributes
+    ----------
+    station, latitude, longitude
+        Which.
+    intensity
+        From its records, as far as a second station or the source bears it out.
+    has_s
+        Whether S has come there, and some seconds have passed.
+    """
+
+    station: str
+    latitude: float
+    longitude: float
+    intensity: float
+    has_s: bool
 
 
 class Earthquake(Struct, frozen=True, kw_only=True, tag_field="kind", tag="earthquake"):
@@ -64,9 +84,15 @@ class Earthquake(Struct, frozen=True, kw_only=True, tag_field="kind", tag="earth
         Healthy stations that should have seen the P wave by now and have not.
     reason
         Why this revision was made, for people.
+    rupture
+        Latitude and longitude of the corners of the line that broke; empty while a point
+        explains what is felt.
+    shaking
+        What stations have felt, by name: those that feel it strongly, and the nearest of those
+        that S has reached.
     """
 
-    version: int = 1
+    version: int = 2
     id: str
     revision: int
     status: Status
@@ -89,6 +115,8 @@ class Earthquake(Struct, frozen=True, kw_only=True, tag_field="kind", tag="earth
     arrivals: tuple[Arrival, ...]
     reason: str
     superseded_by: str | None = None
+    rupture: tuple[tuple[float, float], ...] = ()
+    shaking: tuple[Shaking, ...] = ()
 
 
 _encoder = msgspec.json.Encoder()

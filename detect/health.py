@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from detect.detections import Motion
+from detect.detections import Heartbeat, Motion
 
 __all__ = ["Health", "HealthCount"]
 
@@ -34,7 +34,7 @@ class HealthCount(Struct, frozen=True):
 
 
 class Health:
-    """Folds motion frames.
+    """Folds what stations report.
 
     Parameters
     ----------
@@ -48,10 +48,19 @@ class Health:
         self._heard_ms = int(heard_s * 1000)
         self._last: dict[str, tuple[int, tuple[str, ...]]] = dict.fromkeys(stations, (0, ()))
 
-    def fold(self, motion: Motion, arrival_ms: int) -> None:
-        """Take in a frame and when it came (ms since 1970 UTC)."""
-        for station in motion.stations:
-            self._last[station.station] = (arrival_ms, station.faults)
+    def fold(self, said: Motion | Heartbeat, arrival_ms: int) -> None:
+        """Take in reports and when they came (ms since 1970 UTC)."""
+        if isinstance(said, Motion):
+            for station in said.stations:
+                self._last[station.station] = (arrival_ms, station.faults)
+            return
+        self._last.update(dict.fromkeys(said.stations, (arrival_ms, ())))
+        faults: dict[str, tuple[str, ...]] = {}
+        for name, places in said.faults.items():
+            for place in places:
+                faulty = said.stations[place]
+                faults[faulty] = (*faults.get(faulty, ()), name)
+        self._last.update({faulty: (arrival_ms, names) for faulty, names in faults.items()})
 
     def count(self, now_ms: int) -> HealthCount:
         """Count the stations at a time (ms since 1970 UTC)."""

@@ -1,12 +1,4 @@
-"""Where and when: the most probable source on a grid, from P times and from silence.
-
-For each node the origin time is fitted to the picks by weighted least squares with weights
-that fall for outliers; the likelihood of the residuals is Student's t with 3 degrees of
-freedom, so that a wrong pick costs little and pulls little. A station that should have seen
-the P wave by now and has not lowers the probability of every node from which it would have
-been due, and a station that has seen it raises that of the nodes close by (after Satriano,
-Lomax and Zollo 2008, doi:10.1785/0120060159, who use not-yet-arrived stations so).
-"""
+"""Where, when, and how probable: from what the stations report to one source."""
 
 import math
 from collections.abc import Sequence
@@ -14,74 +6,157 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
-from numba import njit
 
+from detect.evidence import (
+    AMPLITUDE,
+    CELL_FIELDS,
+    CELLS,
+    COLUMNS,
+    DEPTH,
+    EAST,
+    LATERS,
+    MAGNITUDE,
+    NORTH,
+    ORIGIN,
+    OTHER,
+    SHARE,
+    YEAR_S,
+    at_place,
+    plane_wave,
+    search,
+)
 from detect.geodesy import distance_azimuth
 from detect.settings import LocateSettings
-from detect.traveltimes import DEPTH_STEP_KM, DISTANCE_STEP_KM, TravelTimes, interpolate
+from detect.traveltimes import TravelTimes
 
-__all__ = ["Located", "Observation", "Silence", "locate"]
+__all__ = ["Located", "Onset", "Silent", "locate"]
 
-KM_PER_DEGREE = 111.195  # of the sphere of 6371 km
-
-COARSE_KM = 10.0
-FINE_KM = 1.5
-FINE_HALF_KM = 18.0
-DEPTHS_KM = (
-    2.0,
-    5.0,
-    8.0,
-    11.0,
-    15.0,
-    20.0,
-    26.0,
-    33.0,
-    42.0,
-    52.0,
-    64.0,
-    80.0,
-    110.0,
-    150.0,
-    200.0,
-)
-MOST_SEEN = 4.0  # picks whose having been seen at all says something of the distance
-DEPTH_MODE_KM = 10.0  # prior: depth exp(-depth / mode), most crustal earthquakes about here
-T_DEGREES = 3.0
-MOST_PICKS = 30  # the first in time; more change little but the cost
-COARSE_PICKS = 12
-MOST_SILENT = 25  # the nearest ones
+MOST_ONSETS = 48  # the first in time; more change little but the cost
+MODEL_BIAS_KM = 2.5  # what a 1-D model moves an epicentre by, however many stations there are
+DEPTH_BIAS_KM = 2.0
+ORIGIN_BIAS_S = 0.2
+WRONG = 5e-4  # density (1/s) of wrong onsets at a station that is shaken: 3 % within a minute
+WRONG_DECADES = 0.5  # and 1/decade of amplitude
+COMMON_A_YEAR = 0.5  # disturbances that move two places of a network and are no earthquakes
+COMMON_FEWER = 300.0  # so many times fewer move one place more
+COMMON_WITHIN_S = 20.0
+NEVER = (math.nan,) * LATERS
 
 _Floats = npt.NDArray[np.float64]
 
 
-class Observation(Struct, frozen=True):
-    """A P pick for the locator: place in degrees, time and standard deviation in seconds."""
+class Onset(Struct, frozen=True, kw_only=True):
+    """What a station that has picked reports.
+
+    Attributes
+    ----------
+    latitude, longitude
+        Degrees.
+    time_s, sigma_s
+        The onset and its standard deviation.
+    later_s
+        Later onsets of the station, the first three of which may be S.
+    other
+        Density of what else would have made the onset: per second, and per decade of amplitude
+        where there is one.
+    trust, share
+        0 to 1; see `detect.trust`.
+    log_amplitude
+        log10 of the peak since the onset, m/s2 or m/s; None where none is known yet.
+    accelerometer
+        Which of the two.
+    elapsed_s
+        Seconds of data since the onset.
+    log_noise
+        log10 of the peak in a quiet second, in the same unit.
+    """
 
     latitude: float
     longitude: float
     time_s: float
     sigma_s: float
+    later_s: tuple[float, ...] = ()
+    other: float
+    trust: float = 1.0
+    share: float = 1.0
+    log_amplitude: float | None = None
+    accelerometer: bool
+    elapsed_s: float = 0.0
+    log_noise: float
+
+    def row(self) -> tuple[float, ...]:
+        """Return the columns of `detect.evidence`."""
+        later = (self.later_s + NEVER)[:LATERS]
+        amplitude = math.nan if self.log_amplitude is None else self.log_amplitude
+        return (
+            self.latitude,
+            self.longitude,
+            self.time_s,
+            self.sigma_s,
+            *later,
+            math.nan,
+            self.other,
+            self.trust,
+            self.share,
+            amplitude,
+            float(self.accelerometer),
+            self.elapsed_s,
+            self.log_noise,
+        )
 
 
-class Silence(Struct, frozen=True):
-    """A healthy station without a pick, and the time (s) up to which it has seen nothing."""
+class Silent(Struct, frozen=True, kw_only=True):
+    """A healthy station without an onset, and the time (s) up to which it has seen nothing.
+
+    The other attributes are those of `Onset`.
+    """
 
     latitude: float
     longitude: float
     until_s: float
+    trust: float = 1.0
+    share: float = 1.0
+    accelerometer: bool
+    log_noise: float
+
+    def row(self) -> tuple[float, ...]:
+        """Return the columns of `detect.evidence`."""
+        return (
+            self.latitude,
+            self.longitude,
+            math.nan,
+            1.0,
+            *NEVER,
+            self.until_s,
+            1.0,
+            self.trust,
+            self.share,
+            math.nan,
+            float(self.accelerometer),
+            0.0,
+            self.log_noise,
+        )
 
 
-class Located(Struct, frozen=True):
+class Located(Struct, frozen=True, kw_only=True):
     """A source.
 
     Attributes
     ----------
     latitude, longitude, depth_km, origin_s
-        The most probable source; `origin_s` on the clock of the observations.
+        Where the posterior, blurred by its own width, is densest; `origin_s` on the clock of
+        the onsets.
     epicentre_sigma_km, depth_sigma_km, origin_sigma_s
-        One sigma of the posterior about it.
-    residuals_s, weights
-        Of each observation, in the order given: observed minus computed, and 0 to 1.
+        One sigma of the posterior about it, and of what a 1-D model is wrong by.
+    magnitude
+        That the amplitudes fit; 4.0 without any. It serves the location alone.
+    log_odds
+        Natural logarithm of the odds of an earthquake against none, or one far away.
+    residuals_s, belongs
+        Of each onset, in the order given: observed minus computed P, and the probability that
+        it is P of this source.
+    missing
+        Of each silent station: the probability that it should have seen P.
     """
 
     latitude: float
@@ -91,125 +166,35 @@ class Located(Struct, frozen=True):
     epicentre_sigma_km: float
     depth_sigma_km: float
     origin_sigma_s: float
+    magnitude: float
+    log_odds: float
     residuals_s: tuple[float, ...]
-    weights: tuple[float, ...]
+    belongs: tuple[float, ...]
+    missing: tuple[float, ...]
 
-
-@njit(cache=True, nogil=True)
-def _origin(residual: _Floats, sigma: _Floats, work: _Floats) -> float:
-    """Robust origin time: the median, then three rounds of reweighted means."""
-    n = residual.size
-    work[:n] = residual
-    work[:n].sort()
-    origin: float = 0.5 * (work[(n - 1) // 2] + work[n // 2])
-    for _ in range(3):
-        total = 0.0
-        weight = 0.0
-        for i in range(n):
-            z = (residual[i] - origin) / sigma[i]
-            w = 1.0 / (sigma[i] * sigma[i] * (1.0 + z * z / T_DEGREES))
-            weight += w
-            total += w * residual[i]
-        origin = total / weight
-    return origin
-
-
-@njit(cache=True, nogil=True)
-def _scan(
-    latitudes: _Floats,
-    longitudes: _Floats,
-    depths: _Floats,
-    pick_at: _Floats,
-    pick_s: _Floats,
-    sigma_s: _Floats,
-    silent_at: _Floats,
-    silent_s: _Floats,
-    table: npt.NDArray[np.float32],
-    log_probability: _Floats,
-    origin_s: _Floats,
-) -> None:
-    """Log probability and origin time at every node of a grid ``[latitude, longitude, depth]``.
-
-    `longitudes` is by node of the plane, since a degree shrinks towards the poles.
-    """
-    n = pick_s.size
-    m = silent_s.size
-    distance = np.empty(n)
-    far = np.empty(m)
-    residual = np.empty(n)
-    work = np.empty(n)
-    for i in range(latitudes.size):
-        for j in range(longitudes.shape[1]):
-            for k in range(n):
-                distance[k] = distance_azimuth(
-                    latitudes[i], longitudes[i, j], pick_at[k, 0], pick_at[k, 1]
-                )[0]
-            near = 0.0
-            for k in range(n):
-                near += math.log(seen_probability(distance[k]))
-            near *= min(1.0, MOST_SEEN / n)
-            for k in range(m):
-                far[k] = distance_azimuth(
-                    latitudes[i], longitudes[i, j], silent_at[k, 0], silent_at[k, 1]
-                )[0]
-            for d in range(depths.size):
-                for k in range(n):
-                    residual[k] = pick_s[k] - interpolate(
-                        table, DEPTH_STEP_KM, DISTANCE_STEP_KM, distance[k], depths[d]
-                    )
-                origin = _origin(residual, sigma_s, work)
-                log_p = near + math.log(depths[d]) - depths[d] / DEPTH_MODE_KM
-                for k in range(n):
-                    z = (residual[k] - origin) / sigma_s[k]
-                    log_p -= 0.5 * (T_DEGREES + 1.0) * math.log1p(z * z / T_DEGREES)
-                for k in range(m):
-                    due = origin + interpolate(
-                        table, DEPTH_STEP_KM, DISTANCE_STEP_KM, far[k], depths[d]
-                    )
-                    if due < silent_s[k]:
-                        log_p += math.log(1.0 - seen_probability(far[k]))
-                log_probability[i, j, d] = log_p
-                origin_s[i, j, d] = origin
-
-
-@njit(cache=True, nogil=True)
-def seen_probability(distance_km: float) -> float:
-    """Probability that a station sees the P wave of an event that others have seen.
-
-    It falls with distance since the magnitude is not known; the scale is of the order at
-    which small sensors in towns see M 5 (docs/scores.md).
-    """
-    probability: float = 0.85 * math.exp(-distance_km / 80.0)
-    return probability
-
-
-def _plane(
-    latitude: float, longitude: float, half_km: float, step_km: float
-) -> tuple[_Floats, _Floats]:
-    """Latitudes [n] and longitudes [n, n] of a square grid about a point."""
-    steps = np.arange(-math.ceil(half_km / step_km), math.ceil(half_km / step_km) + 1) * step_km
-    latitudes = np.clip(latitude + steps / KM_PER_DEGREE, -89.9, 89.9)
-    shrink = np.cos(np.radians(latitudes))[:, None]
-    return latitudes, longitude + steps[None, :] / (KM_PER_DEGREE * shrink)
+    @property
+    def probability(self) -> float:
+        """Probability of an earthquake, 0 to 1."""
+        return 1.0 / (1.0 + math.exp(-max(-700.0, min(700.0, self.log_odds))))
 
 
 def locate(
-    observations: Sequence[Observation],
-    silences: Sequence[Silence],
+    onsets: Sequence[Onset],
+    silent: Sequence[Silent],
     around: tuple[float, float],
     settings: LocateSettings,
     tables: TravelTimes,
     *,
     within_km: float | None = None,
 ) -> Located:
-    """Find the most probable source.
+    """Find the source that the stations' reports agree on, and how probable it is.
 
     Parameters
     ----------
-    observations
-        P picks of different stations; at least one.
-    silences
-        Healthy stations without a pick.
+    onsets
+        Of different stations, in order of time; at least one.
+    silent
+        Healthy stations without an onset.
     around
         Latitude and longitude of the middle of the search: the first station to pick, or
         where the source was found before.
@@ -218,108 +203,81 @@ def locate(
     within_km
         Search no further than this, instead of as far as the settings say.
     """
-    near = sorted(silences, key=lambda s: distance_azimuth(*around, s.latitude, s.longitude)[0])[
-        :MOST_SILENT
-    ]
-    depths = np.array([d for d in DEPTHS_KM if d <= settings.max_depth_km])
-    rough = _arrays(observations[:COARSE_PICKS], near, tables)
-    wide = _search(around, within_km or settings.search_km, COARSE_KM, depths, rough)
-    best = wide.best()
-    exact = _arrays(observations[:MOST_PICKS], near, tables)
-    fine = _search((best[0], best[1]), FINE_HALF_KM, FINE_KM, depths, exact)
-    latitude, longitude, depth, origin = fine.best()
-    spread = wide.spread(latitude, longitude, depth, origin)
-    if spread[0] < COARSE_KM:
-        spread = fine.spread(latitude, longitude, depth, origin)
-    residuals, weights = _residuals(observations, latitude, longitude, depth, origin, tables)
+    used = onsets[:MOST_ONSETS]
+    rows = np.array([*(o.row() for o in used), *(s.row() for s in silent)]).reshape(-1, COLUMNS)
+    other = rows[: len(used), OTHER].copy()
+    loud = ~np.isnan(rows[: len(used), AMPLITUDE])
+    rows[: len(used), OTHER] = np.maximum(other, WRONG * np.where(loud, WRONG_DECADES, 1.0))
+    detail = np.zeros((len(rows), 2))
+    point = np.zeros(CELL_FIELDS + 3)
+    log_odds = search(
+        around[0],
+        around[1],
+        within_km or settings.search_km,
+        settings.max_depth_km,
+        rows,
+        len(used),
+        tables.p_slowness,
+        tables.s_slowness,
+        settings.silent_after_s,
+        np.empty((CELLS, CELL_FIELDS)),
+        detail,
+        point,
+    )
+    latitude, longitude = at_place(point[EAST], point[NORTH], *around)
+    log_odds += math.log(settings.earthquakes_per_year * 10.0 / (1e6 * YEAR_S))
+    gained = np.log(rows[: len(used), OTHER] / other) * rows[: len(used), SHARE]
+    log_odds += float((gained * detail[: len(used), 1]).sum())
+    rows[: len(used), OTHER] = other
+    if len(used) > 1:
+        far = plane_wave(*around, rows, len(used), settings.silent_after_s)
+        common = _common_cause(rows[: len(used)], detail[: len(used), 1])
+        log_odds -= float(np.logaddexp(np.logaddexp(0.0, far), common))
+    residuals = detail[: len(used), 0].tolist()
+    belongs = detail[: len(used), 1].tolist()
+    depth, origin = float(point[DEPTH]), float(point[ORIGIN])
+    for o in onsets[MOST_ONSETS:]:
+        residual = o.time_s - origin - _p_time(latitude, longitude, depth, o, tables)
+        residuals.append(residual)
+        belongs.append(1.0 / (1.0 + residual**2))
     return Located(
         latitude=latitude,
         longitude=(longitude + 180.0) % 360.0 - 180.0,
         depth_km=depth,
         origin_s=origin,
-        epicentre_sigma_km=max(spread[0], FINE_KM),
-        depth_sigma_km=max(spread[1], 2.0),
-        origin_sigma_s=max(spread[2], 0.1),
-        residuals_s=residuals,
-        weights=weights,
+        epicentre_sigma_km=math.hypot(point[CELL_FIELDS], MODEL_BIAS_KM),
+        depth_sigma_km=math.hypot(point[CELL_FIELDS + 1], DEPTH_BIAS_KM),
+        origin_sigma_s=math.hypot(point[CELL_FIELDS + 2], ORIGIN_BIAS_S),
+        magnitude=float(point[MAGNITUDE]),
+        log_odds=log_odds,
+        residuals_s=tuple(residuals),
+        belongs=tuple(belongs),
+        missing=tuple(detail[len(used) :, 1].tolist()),
     )
 
 
-def _arrays(
-    observations: Sequence[Observation], silences: Sequence[Silence], tables: TravelTimes
-) -> tuple[_Floats, _Floats, _Floats, _Floats, _Floats, npt.NDArray[np.float32]]:
-    return (
-        np.array([(o.latitude, o.longitude) for o in observations]),
-        np.array([o.time_s for o in observations]),
-        np.array([o.sigma_s for o in observations]),
-        np.array([(s.latitude, s.longitude) for s in silences]).reshape(-1, 2),
-        np.array([s.until_s for s in silences]),
-        tables.p_slowness,
-    )
+def _common_cause(rows: _Floats, belongs: _Floats) -> float:
+    """Judge the onsets as of one disturbance that is no earthquake, and knows no travel times.
+
+    A blast, thunder, a line that fails: it moves two places of the network some times a year,
+    at about the same time, and more of them hardly ever. Silent stations do not speak against it.
+
+    Returns
+    -------
+    float
+        Log of the odds against nothing.
+    """
+    amplitude = np.where(np.isnan(rows[:, AMPLITUDE]), 1.0, WRONG_DECADES)
+    gain = np.log(amplitude / rows[:, OTHER])
+    votes = belongs * rows[:, SHARE]
+    places = float(votes.sum())
+    apart = (places - 1.0) * math.log(COMMON_WITHIN_S)
+    rate = math.log(COMMON_A_YEAR / YEAR_S) - (places - 2.0) * math.log(COMMON_FEWER)
+    return rate + float((gain * votes).sum()) - apart
 
 
-def _residuals(
-    observations: Sequence[Observation],
-    latitude: float,
-    longitude: float,
-    depth: float,
-    origin: float,
-    tables: TravelTimes,
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    residuals = []
-    weights = []
-    for o in observations:
-        distance, _ = distance_azimuth(latitude, longitude, o.latitude, o.longitude)
-        residual = o.time_s - origin - tables.p(distance, depth)
-        residuals.append(residual)
-        weights.append(1.0 / (1.0 + (residual / o.sigma_s) ** 2 / T_DEGREES))
-    return tuple(residuals), tuple(weights)
-
-
-class _Posterior(Struct, frozen=True):
-    """A grid and what was found on it."""
-
-    latitudes: _Floats
-    longitudes: _Floats
-    depths: _Floats
-    log_probability: _Floats
-    origin_s: _Floats
-
-    def best(self) -> tuple[float, float, float, float]:
-        """Latitude, longitude, depth and origin time of the most probable node."""
-        i, j, k = np.unravel_index(int(np.argmax(self.log_probability)), self.log_probability.shape)
-        return (
-            float(self.latitudes[i]),
-            float(self.longitudes[i, j]),
-            float(self.depths[k]),
-            float(self.origin_s[i, j, k]),
-        )
-
-    def spread(
-        self, latitude: float, longitude: float, depth: float, origin: float
-    ) -> tuple[float, float, float]:
-        """One sigma about a source: radius of the epicentre (km), depth (km), origin time (s)."""
-        p = np.exp(self.log_probability - self.log_probability.max())
-        p /= p.sum()
-        plane = p.sum(axis=2)
-        north = (self.latitudes - latitude)[:, None] * KM_PER_DEGREE
-        east = (self.longitudes - longitude) * KM_PER_DEGREE * math.cos(math.radians(latitude))
-        radial = math.sqrt(float((plane * (north**2 + east**2)).sum()) / 2.0)
-        deep = math.sqrt(float((p.sum(axis=(0, 1)) * (self.depths - depth) ** 2).sum()))
-        time = math.sqrt(float((p * (self.origin_s - origin) ** 2).sum()))
-        return radial, deep, time
-
-
-def _search(
-    around: tuple[float, float],
-    half_km: float,
-    step_km: float,
-    depths: _Floats,
-    arrays: tuple[_Floats, _Floats, _Floats, _Floats, _Floats, npt.NDArray[np.float32]],
-) -> _Posterior:
-    latitudes, longitudes = _plane(*around, half_km, step_km)
-    shape = (latitudes.size, longitudes.shape[1], depths.size)
-    log_probability = np.empty(shape)
-    origin_s = np.empty(shape)
-    _scan(latitudes, longitudes, depths, *arrays, log_probability, origin_s)
-    return _Posterior(latitudes, longitudes, depths, log_probability, origin_s)
+def _p_time(
+    latitude: float, longitude: float, depth: float, onset: Onset, tables: TravelTimes
+) -> float:
+    distance, _ = distance_azimuth(latitude, longitude, onset.latitude, onset.longitude)
+    return tables.p(distance, depth)

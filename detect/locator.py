@@ -1,37 +1,51 @@
 """The stage `locate`: picks and motion in, revisions of earthquakes out."""
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import msgspec
 
 from detect import detections, events
-from detect.association import Candidate, compatible, event_id, try_picks
-from detect.detections import Pick
+from detect.association import (
+    BELONGS,
+    LATER_S,
+    MANY_PICKS,
+    Candidate,
+    Surroundings,
+    compatible,
+    event_id,
+    find_source,
+)
+from detect.detections import Motion, Pick
 from detect.events import Earthquake, Status
+from detect.evidence import DURATION_M7_S
 from detect.geodesy import distance_azimuth
-from detect.network import Network, sites
+from detect.locate import Located
+from detect.network import Network
+from detect.plum import Plum, news, strong_pair
 from detect.settings import DetectSettings
 from detect.traveltimes import TravelTimes
+from detect.trust import COMPANY_S, Trust
 from stream.records import Output, Record
 from stream.rejects import reject
 from stream.topics import EVENTS
 
 __all__ = ["LocateOperator"]
 
-MAGNITUDE_STEP = 0.1  # or half of its sigma: smaller changes are not worth a revision
+MAGNITUDE_STEP = 0.1  # smaller changes are not worth a revision, nor these shares of its sigma:
+LARGER_SHARE, SMALLER_SHARE = 0.2, 0.5  # that it is larger must not wait
 FEW_PICKS = 6  # up to here every pick is worth a revision
 PLACE_STEP_KM = 5.0
-MANY_PICKS = 12  # from here on one more pick changes little: relocated once a second
-SETTLING_S = 20.0  # after its first pick an event is asked again every second, as silence grows
-MAX_MISFIT_S = 1.5  # an event whose P times fit worse is not confirmed
+WEIGHED_US = 100_000  # an event of many picks is not weighed for amplitudes more often than this
+SETTLING_S = 20.0  # after its first pick, for a provisional event to be seen by others
+ASKED_S = 60.0  # after its first pick an event is asked again every second: motion and silence grow
+MOST_TRIED = 12  # picks that begin an event; the others find it when it stands
+YOUNG_S = 4.0  # a free pick is tried again, as its motion comes in
 
-SAME_EVENT_KM = 60.0
-SAME_EVENT_S = 6.0
-ABSENT = float("inf")
-CODA_S = 60.0  # after P: picks of an event's own later waves
-LONG_CODA_S = 180.0  # of a large one
-ELSEWHERE_KM = 100.0  # a second event in a large one's coda begins further away than this
+ONE_EVENT_KM = 100.0  # events further apart, or later, are not asked whether they are one
+ONE_EVENT_S = 40.0
+ABSENT = math.inf
 
 
 class LocateOperator:
@@ -40,7 +54,7 @@ class LocateOperator:
     Parameters
     ----------
     settings
-        Of the whole room: region, locator and magnitude.
+        Of the whole room: region, locator, trust and magnitude.
     tables
         Travel times.
     """
@@ -48,12 +62,19 @@ class LocateOperator:
     def __init__(self, settings: DetectSettings, tables: TravelTimes) -> None:
         locate = settings.locate
         keep_s = locate.event_life_s + locate.pick_life_s + settings.pick.follow_s
-        self.memory = timedelta(seconds=2 * keep_s)
+        self.memory = timedelta(seconds=2 * keep_s + settings.trust.window_s + COMPANY_S)
         self._settings = settings
         self._tables = tables
-        self._network = Network(locate.stations_healthy_s, keep_s)
+        self._network = Network(
+            locate.stations_healthy_s, keep_s, settings.pick.follow_s, settings.trust.window_s
+        )
+        self._trust = Trust(settings.trust)
+        self._plum = Plum()
+        self._onsets: dict[str, list[Pick]] = {}
+        self._around = Surroundings(self._network, self._trust, self._onsets, settings, tables)
         self._pool: dict[str, Pick] = {}
         self._active: dict[str, Candidate] = {}
+        self._ids: dict[str, int] = {}
         self._now_us = 0
         self._second = 0
 
@@ -86,158 +107,253 @@ class LocateOperator:
     def _fold(self, detection: detections.Detection) -> Iterator[Earthquake]:
         if isinstance(detection, Pick):
             self._network.picked(detection)
-            if not set(detection.faults) - {"clipped"}:
+            if not set(detection.faults) - {"clipped"} and not self._knows(detection):
                 yield from self._take(detection)
             return
         self._network.fold(detection, self._now_us)
-        told = {s.station for s in detection.stations if s.since_picks}
-        for candidate in self._in_order():
-            if told & candidate.picks.keys():
-                yield from self._assess(candidate, "amplitudes", told)
+        self._plum.fold(detection)
+        if isinstance(detection, Motion):
+            self._trust.heard((s.station for s in detection.stations), self._now_us)
+            for station in detection.stations:
+                self._trust.faulty(station.station, station.faults, self._now_us)
+            yield from self._moved({s.station for s in detection.stations if s.since_picks})
+        else:
+            self._trust.heard(detection.stations, self._now_us)
+            for name, places in detection.faults.items():
+                for place in places:
+                    self._trust.faulty(detection.stations[place], (name,), self._now_us)
         second = self._now_us // 1_000_000
         if second > self._second:  # counted from 1970, not from when the stage was started
             self._second = second
             yield from self._tick()
 
+    def _moved(self, told: set[str]) -> Iterator[Earthquake]:
+        """Take in the motion of stations that have picked."""
+        for candidate in self._in_order():
+            candidate.told |= told & candidate.picks.keys()
+            many = len(candidate.picks) > MANY_PICKS
+            if candidate.told and not (many and self._now_us - candidate.weighed_us < WEIGHED_US):
+                candidate.weigh(self._now_us, self._around, candidate.told)
+                yield from self._assess(candidate, "amplitudes")
+        youngest = self._now_us - int(YOUNG_S * 1e6)
+        for pick in list(self._pool.values()):
+            if pick.time_us > youngest and pick.station in told and pick.id in self._pool:
+                yield from self._begin(pick)
+
     def _in_order(self) -> list[Candidate]:
         return [self._active[i] for i in sorted(self._active)]
+
+    def _rivals(self, candidate: Candidate | None, time_us: int) -> list[Candidate]:
+        """Return the events that may have made the picks of another: those better seen."""
+        if candidate is None:
+            return [c for c in self._in_order() if c.base_us <= time_us]
+        seen = _standing(candidate)
+        return [c for c in self._in_order() if c.id != candidate.id and _standing(c) < seen]
 
     def _tick(self) -> Iterator[Earthquake]:
         """Once a second of arrival: let go of the old, ask again whether the rest stands."""
         locate = self._settings.locate
         self._network.forget(self._now_us)
+        self._trust.forget(self._now_us)
+        self._plum.forget(self._now_us)
+        self._share_shaking()
         oldest = self._now_us - int(locate.pick_life_s * 1e6)
         self._pool = {i: p for i, p in self._pool.items() if p.time_us >= oldest}
+        ago = self._now_us - int(locate.event_life_s * 1e6)
+        self._ids = {i: t for i, t in self._ids.items() if t >= ago}
+        for station, picks in list(self._onsets.items()):
+            kept = [p for p in picks if self._now_us - p.time_us < locate.event_life_s * 1e6]
+            if kept:
+                self._onsets[station] = kept
+            else:
+                del self._onsets[station]
         for candidate in self._in_order():
+            if candidate.id not in self._active:
+                continue
             age_s = (self._now_us - candidate.origin_us) * 1e-6
             if age_s > locate.event_life_s:
                 del self._active[candidate.id]
+                if candidate.said is not None and candidate.said.status == "provisional":
+                    yield self._say(candidate, "cancelled", "no further station saw it")
                 continue
-            if (self._now_us - candidate.base_us) * 1e-6 < SETTLING_S or candidate.stale:
-                if candidate.stale or len(candidate.picks) <= FEW_PICKS:
-                    candidate.relocate(self._network, self._now_us, locate, self._tables)
+            since_s = (self._now_us - candidate.base_us) * 1e-6
+            if candidate.stale or since_s < ASKED_S:
+                self._relocate(candidate)
                 yield from self._assess(candidate, "time passed")
-            elif candidate.said is not None and candidate.said.status == "provisional":
-                del self._active[candidate.id]
+                yield from self._merge(candidate)
+            elif candidate.large:
+                candidate.weigh(self._now_us, self._around)
+                yield from self._assess(candidate, "time passed")
+            elif candidate.told:
+                candidate.weigh(self._now_us, self._around, candidate.told)
+                yield from self._assess(candidate, "amplitudes")
+            elif candidate.said is not None and self._shakes_anew(candidate):
+                yield from self._assess(candidate, "shaking")
+            if (
+                since_s > SETTLING_S
+                and candidate.id in self._active
+                and candidate.said is not None
+                and candidate.said.status == "provisional"
+                and candidate.source.probability < locate.confirmed_probability
+            ):
+                self._let_go(candidate)
                 yield self._say(candidate, "cancelled", "no further station saw it")
 
+    def _share_shaking(self) -> None:
+        """Give what stations feel to the events."""
+        settings = self._settings.shaking
+        sources = {c.id: c.shaker() for c in self._in_order()}
+        for name, shaking in self._plum.share(sources, settings, self._tables).items():
+            self._active[name].shaking = shaking
+
+    def _shakes_anew(self, candidate: Candidate) -> bool:
+        """Say whether what stations feel of an event is worth a revision."""
+        before = () if candidate.said is None else candidate.said.shaking
+        return news(before, candidate.shaking, self._settings.shaking)
+
+    def _let_go(self, candidate: Candidate) -> None:
+        """Give up an event; its picks are free for another."""
+        del self._active[candidate.id]
+        oldest = self._now_us - int(self._settings.locate.pick_life_s * 1e6)
+        for pick in candidate.picks.values():
+            if pick.time_us >= oldest:
+                self._pool[pick.id] = pick
+
+    def _free_id(self, picks: Sequence[Pick]) -> str | None:
+        """Return the id of an event of these picks; None if all are of events that were."""
+        for pick in picks:
+            name = event_id(self._settings.region, pick)
+            if name not in self._ids:
+                return name
+        return None
+
+    def _relocate(self, candidate: Candidate) -> None:
+        rivals = self._rivals(candidate, candidate.base_us)
+        candidate.relocate(self._now_us, self._around, rivals)
+        candidate.weigh(self._now_us, self._around)
+
+    def _knows(self, pick: Pick) -> bool:
+        """Say whether a pick has come before: a repeat is no S wave."""
+        return any(p.id == pick.id for p in self._onsets.get(pick.station, ()))
+
     def _take(self, pick: Pick) -> Iterator[Earthquake]:
-        """Give a pick to the event that it fits, or see whether it begins one."""
+        """Give a pick to the event that it fits, and see whether it begins one."""
         locate = self._settings.locate
-        if pick.phase == "S":
-            for candidate in self._in_order():
-                _, s_residual = candidate.residuals_s(pick, self._tables)
-                fits = abs(s_residual) <= candidate.tolerance_s(locate)
-                if fits and pick.station in candidate.picks:
-                    candidate.later.setdefault(pick.station, pick)
-            return
-        if self._knows(pick):
-            return
+        self._trust.picked(pick, self._now_us)
+        onsets = self._onsets.setdefault(pick.station, [])
+        onsets.append(pick)
+        onsets.sort(key=lambda p: (p.time_us, p.id))
         best: Candidate | None = None
         least = ABSENT
         for candidate in self._in_order():
             p_residual, s_residual = candidate.residuals_s(pick, self._tables)
-            tolerance = candidate.tolerance_s(locate)
-            if pick.station not in candidate.picks and abs(p_residual) <= tolerance:
-                if abs(p_residual) < least:
+            tolerance = candidate.tolerance_s(locate.tolerance_s)
+            if pick.station in candidate.picks:
+                doubtful = candidate.belongs.get(pick.station, 0.0) < BELONGS
+                if pick.phase == "P" and doubtful and abs(p_residual) <= min(tolerance, least):
                     best, least = candidate, abs(p_residual)
-            elif abs(s_residual) <= tolerance:
-                candidate.later.setdefault(pick.station, pick)
-                return
+                    continue
+                if abs(s_residual) <= tolerance and pick.id != candidate.picks[pick.station].id:
+                    candidate.later.setdefault(pick.station, pick)
+                after_s = (pick.time_us - candidate.picks[pick.station].time_us) * 1e-6
+                candidate.stale |= 0.0 < after_s < LATER_S
+            elif pick.phase == "P" and abs(p_residual) <= min(tolerance, least):
+                best, least = candidate, abs(p_residual)
+        if pick.phase == "S":
+            return
         if best is not None:
             best.picks[pick.station] = pick
             best.stale = len(best.picks) > MANY_PICKS
             if not best.stale:
-                best.relocate(self._network, self._now_us, locate, self._tables)
+                self._relocate(best)
             yield from self._assess(best, f"P at {pick.station}")
             yield from self._merge(best)
             return
         self._pool[pick.id] = pick
         yield from self._begin(pick)
 
-    def _knows(self, pick: Pick) -> bool:
-        """Say whether a pick has come before: a repeat is no S wave."""
-        return pick.id in self._pool or any(
-            known is not None and known.id == pick.id
-            for candidate in self._active.values()
-            for known in (candidate.picks.get(pick.station), candidate.later.get(pick.station))
-        )
-
-    def _in_coda(self, pick: Pick) -> list[Candidate]:
-        """Return the events of which a pick may be a later wave."""
-        found = []
-        for candidate in self._in_order():
-            p_residual, s_residual = candidate.residuals_s(pick, self._tables)
-            s_minus_p = p_residual - s_residual
-            lasts = max(3 * s_minus_p + 20.0, LONG_CODA_S if candidate.large else CODA_S)
-            if -candidate.tolerance_s(self._settings.locate) < p_residual < lasts:
-                found.append(candidate)
-        return found
-
     def _begin(self, pick: Pick) -> Iterator[Earthquake]:
-        """Begin an event if the free picks allow one that holds this pick.
-
-        In the coda of another event it takes more stations; in that of a large one, whose
-        rupture goes on sending waves, it must also lie elsewhere.
-        """
+        """Begin an event if the free picks make one that holds this pick probable."""
         locate = self._settings.locate
-        partners: dict[str, Pick] = {}
-        for other in sorted(self._pool.values(), key=lambda p: (p.time_us, p.id)):
-            if compatible(pick, other, locate):
-                partners.setdefault(other.station, other)
-        before = self._in_coda(pick)
-        needed = locate.provisional_stations
-        if any(candidate.large for candidate in before):
-            needed = 2 * locate.confirmed_stations
-        elif before:
-            needed = locate.confirmed_stations + 1
-        picks = [pick, *partners.values()]
-        if sites((p.latitude, p.longitude) for p in picks) < needed:
+        free = [
+            other
+            for other in sorted(self._pool.values(), key=_in_time)
+            if other.id == pick.id or compatible(pick, other, locate.max_spread_km)
+        ]
+        rivals = self._rivals(None, pick.time_us)
+        found: tuple[Located, list[Pick]] | None = None
+        first = {p.station: p for p in reversed(free)}
+        last = {p.station: p for p in free}
+        for chosen in (first, last) if first != last else (first,):
+            made = self._source_of(sorted(chosen.values(), key=_in_time), pick, rivals)
+            if made is not None and (found is None or made[0].log_odds > found[0].log_odds):
+                found = made
+        if found is None or found[0].probability < locate.provisional_probability:
             return
-        found = try_picks(picks, self._network, self._now_us, locate, self._tables, needed)
-        if found is None or pick not in found[0]:
+        source, kept = found
+        name = self._free_id(kept)
+        if name is None:
             return
-        used, source = found
         candidate = Candidate(
-            id=event_id(self._settings.region, used[0]),
-            base_us=used[0].time_us,
-            picks={p.station: p for p in used},
+            id=name,
+            base_us=kept[0].time_us,
+            picks={p.station: p for p in kept},
             source=source,
             created_us=self._now_us,
         )
-        if any(c.large and _apart_km(c, candidate) < ELSEWHERE_KM for c in before):
+        candidate.take(kept, source)
+        if any(_same_rupture(c, candidate) for c in rivals):
             return
-        candidate.weigh(self._network, self._now_us, self._settings, self._tables)
-        if candidate.silent_share > locate.max_silent_share:
-            return
-        for p in used:
+        for p in kept:
             self._pool.pop(p.id, None)
+        candidate.weigh(self._now_us, self._around)
         self._active[candidate.id] = candidate
-        yield from self._assess(candidate, f"P at {len(used)} stations")
+        self._ids[candidate.id] = candidate.base_us
+        yield from self._assess(candidate, f"P at {len(kept)} stations")
         yield from self._merge(candidate)
 
-    def _assess(
-        self, candidate: Candidate, reason: str, told: set[str] | None = None
-    ) -> Iterator[Earthquake]:
-        """Weigh an event anew; publish what is worth it."""
+    def _source_of(
+        self, picks: list[Pick], must: Pick, rivals: list[Candidate]
+    ) -> tuple[Located, list[Pick]] | None:
+        """Find the source of those of some picks, one a station, that belong together.
+
+        None if a pick that must be among them is not, or too few are.
+        """
+        fewest = self._settings.locate.provisional_stations
+        picks = picks[:MOST_TRIED]
+        if must not in picks or self._places(picks) < fewest:
+            return None
+        source = find_source(picks, self._now_us, self._around, rivals)
+        kept = [p for p, b in zip(picks, source.belongs, strict=True) if b >= BELONGS]
+        if must not in kept or self._places(kept) < fewest:
+            return None
+        if len(kept) < len(picks):
+            source = find_source(kept, self._now_us, self._around, rivals)
+        return source, kept
+
+    def _places(self, picks: Sequence[Pick]) -> int:
+        """Count independent places."""
+        return len(set(self._trust.groups([(p.station, p.latitude, p.longitude) for p in picks])))
+
+    def _assess(self, candidate: Candidate, reason: str) -> Iterator[Earthquake]:
+        """Publish what is worth it, and let go of what is improbable."""
         locate = self._settings.locate
-        candidate.weigh(self._network, self._now_us, self._settings, self._tables, told)
         said = candidate.said
-        stood = said is not None and said.status == "confirmed"
-        most = locate.max_silent_share_confirmed if stood else locate.max_silent_share
-        if candidate.silent_share > most:
-            del self._active[candidate.id]
+        probability = candidate.source.probability
+        if probability < locate.cancelled_probability:
+            self._let_go(candidate)
             if said is not None:
                 yield self._say(
                     candidate, "cancelled", f"{candidate.silent} stations should have seen it"
                 )
             return
-        confirmed = (
-            candidate.sites >= locate.confirmed_stations and candidate.misfit_s() <= MAX_MISFIT_S
+        stood = said is not None and said.status == "confirmed"
+        seen = candidate.sites(self._trust) >= locate.confirmed_stations
+        confirmed = stood or (
+            probability >= locate.confirmed_probability and (seen or strong_pair(candidate.shaking))
         )
-        confirmed = confirmed or stood
         status: Status = "confirmed" if confirmed else "provisional"
-        if said is None or _differs(candidate, said, status):
+        if said is None or _differs(candidate, said, status) or self._shakes_anew(candidate):
             yield self._say(candidate, status, reason)
 
     def _say(self, candidate: Candidate, status: Status, reason: str) -> Earthquake:
@@ -247,24 +363,59 @@ class LocateOperator:
         return candidate.said
 
     def _merge(self, candidate: Candidate) -> Iterator[Earthquake]:
-        """Where two events turn out to be one, the one with fewer picks gives its picks up."""
+        """Make one of two events if one source explains the picks of both better than two."""
         for other in self._in_order():
             if other.id == candidate.id or candidate.id not in self._active:
                 continue
             apart_s = abs(candidate.origin_us - other.origin_us) * 1e-6
-            if _apart_km(candidate, other) > SAME_EVENT_KM or apart_s > SAME_EVENT_S:
+            if _apart_km(candidate, other) > ONE_EVENT_KM or apart_s > ONE_EVENT_S:
                 continue
-            keep, drop = sorted(
-                (candidate, other), key=lambda c: (-len(c.picks), c.created_us, c.id)
-            )
+            keep, drop = sorted((candidate, other), key=_standing)
+            joint, ordered = self._joint(keep, drop)
+            if joint.log_odds < keep.source.log_odds + drop.source.log_odds:
+                continue
             del self._active[drop.id]
-            for station, pick in drop.picks.items():
-                keep.picks.setdefault(station, pick)
+            keep.picks = {p.station: p for p in ordered}
             if drop.said is not None:
                 revision = self._say(drop, "superseded", f"is the event {keep.id}")
                 yield msgspec.structs.replace(revision, superseded_by=keep.id)
-            keep.relocate(self._network, self._now_us, self._settings.locate, self._tables)
+            self._relocate(keep)
             yield from self._assess(keep, "two events were one")
+
+    def _joint(self, keep: Candidate, drop: Candidate) -> tuple[Located, list[Pick]]:
+        """Locate the picks of two events as of one: the first at each station."""
+        picks = dict(keep.picks)
+        for station, pick in drop.picks.items():
+            known = picks.get(station)
+            if known is None or (pick.time_us, pick.id) < (known.time_us, known.id):
+                picks[station] = pick
+        ordered = sorted(picks.values(), key=lambda p: (p.time_us, p.id))
+        both = {keep.id, drop.id}
+        rivals = [c for c in self._rivals(keep, keep.base_us) if c.id not in both]
+        return find_source(ordered, self._now_us, self._around, rivals), ordered
+
+
+def _in_time(pick: Pick) -> tuple[int, str]:
+    """Order picks."""
+    return pick.time_us, pick.id
+
+
+def _standing(candidate: Candidate) -> tuple[int, int, str]:
+    """Order events: the better seen and the older first."""
+    return -len(candidate.picks), candidate.created_us, candidate.id
+
+
+def _same_rupture(large: Candidate, other: Candidate) -> bool:
+    """Say whether an event may be a part of a large rupture that is still going on.
+
+    Its length after Wells and Coppersmith (1994), subsurface, all kinds: log10 L = 0.59 M - 2.44.
+    """
+    if not large.large:
+        return False
+    length_km = 10.0 ** (0.59 * large.size - 2.44)
+    lasts_s = 2.0 * DURATION_M7_S * 10.0 ** (0.5 * (large.size - 7.0)) + 5.0
+    after_s = (other.origin_us - large.origin_us) * 1e-6
+    return bool(after_s < lasts_s and _apart_km(large, other) < max(30.0, 1.5 * length_km))
 
 
 def _apart_km(one: Candidate, other: Candidate) -> float:
@@ -284,8 +435,9 @@ def _differs(candidate: Candidate, said: Earthquake, status: Status) -> bool:
     if (magnitude is None) != (said.magnitude is None):
         return True
     if magnitude is not None and said.magnitude is not None:
-        step = max(MAGNITUDE_STEP, 0.5 * (said.magnitude_sigma or 0.0))
-        grown = abs(magnitude - said.magnitude) >= step
+        more = magnitude - said.magnitude
+        share = LARGER_SHARE if more > 0.0 else SMALLER_SHARE
+        grown = abs(more) >= max(MAGNITUDE_STEP, share * (said.magnitude_sigma or 0.0))
     else:
         grown = False
     moved_km, _ = distance_azimuth(

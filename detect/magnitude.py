@@ -1,64 +1,95 @@
-"""How large: from the displacement of the P wave, and from the velocity when S has come."""
+"""How large: from all peaks of P and S at all stations, and from what an earthquake can be.
+
+Each station says how likely its peaks are for each magnitude; together with how often such
+earthquakes occur that is a probability over magnitudes. What a station has seen of an
+earthquake is at most one whose half duration fits into its window (`detect.saturation`): above,
+magnitudes are alike to it, and it says "at least". The idea, with measurements, is that of
+Trugman, Page, Minson and Cochran (2019), doi:10.1029/2018JB017093. How a large one begins
+differs, so that a weak beginning says little against it.
+"""
 
 import math
 from collections.abc import Sequence
 
+import msgspec
+import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 from numba import njit
 
 from detect.detections import PickMotion
+from detect.envelopes import KINDS, Kind, log_peak, p_acceleration, p_velocity, s_velocity
 from detect.following import WINDOWS_S
+from detect.rupture import Rupture
+from detect.saturation import MAGNITUDES, seen_magnitude
 from detect.settings import MagnitudeSettings
 
 __all__ = [
+    "MAGNITUDES",
     "Amplitude",
     "Magnitude",
+    "along_line",
     "combine",
-    "from_displacement",
-    "from_velocity",
     "p_acceleration",
     "p_velocity",
     "s_velocity",
     "station_magnitude",
 ]
 
-S_VELOCITY_SIGMA = 0.28 / 0.86  # of log10 velocity, over its slope with magnitude
-SMALLEST, LARGEST = 1.0, 9.0
-GROWS_S = 3.0  # the peak after S grows for seconds: until then it is only a lower bound
+SLACK_S = 0.5  # about the computed S, in which a peak may be of P or of S
+SLACK_KM_S = 8.0  # km by which a place must be wrong for a second between P and S
+MOST_SLACK_S = 1.0
+DISTANCE_POWER = 1.4  # of a peak's decay with distance
+GROWTH = 0.3  # of log10: how differently large earthquakes begin (docs/magnitude.md)
+DEVIANCE = 4.0  # a station that stands this far (log-likelihood) from the rest weighs half
+ROUNDS = 4
+LATER = 0.3  # of magnitude: half as much more time; others have seen more than this station
+LATER_COSTS = 0.5
+LEAST_SIGMA = 0.1  # the step of the magnitudes
+SATURATED = 0.3  # probability above what has been seen from which on the value is "at least"
+
+_EXACT, _AT_LEAST, _AT_MOST = range(3)
+
+_Doubles = npt.NDArray[np.float64]
 
 
-class Amplitude(Struct, frozen=True):
+class Amplitude(Struct, frozen=True, eq=False):
     """One station's say.
 
     Attributes
     ----------
-    magnitude, sigma
-        From peak displacement; shorter windows are less certain.
-    window_s
-        Length of the window.
-    kind
-        From what: ``Mpd`` (displacement of P) or ``Mpgv`` (velocity with S).
+    likelihood : float64[magnitudes]
+        Natural logarithm for each of `MAGNITUDES`; 0 at the best.
+    seen
+        Largest magnitude of which the station has seen half.
+    is_p, is_s
+        Which waves it rests on.
+    before_s
+        Its newest motion that holds P alone, for the next time; None if there was none.
     """
 
-    magnitude: float
-    sigma: float
-    window_s: float
-    kind: str
+    likelihood: _Doubles
+    seen: float
+    is_p: bool
+    is_s: bool
+    before_s: PickMotion | None
 
 
-class Magnitude(Struct, frozen=True):
+class Magnitude(Struct, frozen=True, eq=False):
     """The network's say.
 
     Attributes
     ----------
     value, sigma
-        Weighted mean and its standard deviation.
+        Mean and standard deviation of the probability.
     stations
         How many stations it rests on.
     saturated
         True where it can only mean "at least".
     kind
-        ``Mpd``, ``Mpgv``, or ``Mpd-pgv`` where stations of both kinds speak.
+        ``Mpd`` (from P), ``Mpgv`` (from S), ``Mpd-pgv`` (from both).
+    probability : float64[magnitudes]
+        Of each of `MAGNITUDES`.
     """
 
     value: float
@@ -66,168 +97,177 @@ class Magnitude(Struct, frozen=True):
     stations: int
     saturated: bool
     kind: str
-
-
-def from_displacement(
-    motion: PickMotion, distance_km: float, s_minus_p_s: float, settings: MagnitudeSettings
-) -> Amplitude | None:
-    """Magnitude from the longest complete window of P that ends before S.
-
-    Kuyuk and Allen (2013), doi:10.1002/2013GL058580: ``M = 1.23 log10(Pd) + 1.38 log10(R) +
-    5.39``, Pd in cm, R epicentral in km. The displacement before P is taken off in power.
-
-    Parameters
-    ----------
-    motion
-        Displacement since the station's P pick.
-    distance_km
-        Epicentral distance.
-    s_minus_p_s
-        Computed time from P to S at the station.
-    settings
-        Coefficients and gates.
-
-    Returns
-    -------
-    Amplitude or None
-        None without a window, or where Pd does not stand out of the noise.
-    """
-    windows = [
-        (length, peak)
-        for length, peak in zip(WINDOWS_S, motion.pd_m, strict=False)
-        if length <= max(s_minus_p_s, WINDOWS_S[0])
-    ]
-    if not windows or distance_km > settings.max_distance_km:
-        return None
-    length, peak = windows[-1]
-    if not peak > settings.min_noise_ratio * motion.noise_pd_m:
-        return None
-    signal_cm = math.sqrt(peak**2 - motion.noise_pd_m**2) * 100.0
-    distance = max(distance_km, settings.min_distance_km)
-    value = settings.a * math.log10(signal_cm) + settings.b * math.log10(distance) + settings.c
-    grown = WINDOWS_S[-1] - length
-    return Amplitude(value, settings.station_sigma * (1.0 + 0.25 * grown), length, "Mpd")
+    probability: _Doubles
 
 
 @njit(cache=True, nogil=True)
-def s_velocity(magnitude: float, distance_km: float) -> float:
-    """Peak horizontal velocity of S on rock, log10 cm/s.
-
-    Cua and Heaton (2009), as the Virtual Seismologist uses it: ``0.86 M - 5.58e-4 (R + C) -
-    1.37 log10(R + C) - 2.58`` with ``R = sqrt(distance^2 + 9)`` and ``C = 0.84 (atan(M - 5) +
-    1.4) exp(0.98 (M - 5))``.
-
-    Parameters
-    ----------
-    magnitude
-        2 to 8.
-    distance_km
-        Epicentral distance.
-    """
-    c = 0.84 * (math.atan(magnitude - 5.0) + 1.4) * math.exp(0.98 * (magnitude - 5.0))
-    r = math.sqrt(distance_km**2 + 9.0) + c
-    logarithm: float = 0.86 * magnitude - 5.58e-4 * r - 1.37 * math.log10(r) - 2.58
-    return logarithm
-
-
-def p_velocity(magnitude: float, distance_km: float) -> float:
-    """Peak vertical velocity of P on rock, log10 cm/s.
-
-    Cua and Heaton (2009): ``0.82 M - 8.54e-4 (R + C) - 1.36 log10(R + C) - 2.901`` with R as for
-    `s_velocity` and ``C = 1.14 (atan(M - 5) + 1.4) exp(1.10 (M - 5))``.
-    """
-    c = 1.14 * (math.atan(magnitude - 5.0) + 1.4) * math.exp(1.10 * (magnitude - 5.0))
-    r = math.sqrt(distance_km**2 + 9.0) + c
-    return 0.82 * magnitude - 8.54e-4 * r - 1.36 * math.log10(r) - 2.901
-
-
-def p_acceleration(magnitude: float, distance_km: float) -> float:
-    """Peak horizontal acceleration of P on rock, log10 cm/s2.
-
-    Cua and Heaton (2009): ``0.72 M - 3.3e-3 (R + C) - 1.2 log10(R + C) - 1.06`` with R as for
-    `s_velocity` and ``C = 1.6 (atan(M - 5) + 1.4) exp(1.05 (M - 5))``.
-    """
-    c = 1.6 * (math.atan(magnitude - 5.0) + 1.4) * math.exp(1.05 * (magnitude - 5.0))
-    r = math.sqrt(distance_km**2 + 9.0) + c
-    return 0.72 * magnitude - 3.3e-3 * r - 1.2 * math.log10(r) - 1.06
-
-
-@njit(cache=True, nogil=True)
-def _magnitude_of(log_velocity: float, distance_km: float) -> float:
-    """Solve `s_velocity` for the magnitude, by bisection."""
-    low, high = SMALLEST, LARGEST
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        if s_velocity(middle, distance_km) < log_velocity:
-            low = middle
+def _add(
+    kind: int,
+    logarithm: float,
+    sense: int,
+    distance_km: float,
+    seen: float,
+    shift: float,
+    sigma: float,
+    pd: _Doubles,
+    magnitudes: _Doubles,
+    out: _Doubles,
+) -> None:
+    """Add the log-likelihood of one peak to that of each magnitude."""
+    for i in range(magnitudes.size):
+        expected = log_peak(kind, min(magnitudes[i], seen), distance_km, pd) + shift
+        beyond = GROWTH * min(max(magnitudes[i] - seen, 0.0), 1.0)
+        scatter = math.sqrt(sigma * sigma + beyond * beyond)
+        z = (logarithm - expected) / scatter
+        if sense == _EXACT:
+            out[i] -= 0.5 * z * z + math.log(scatter / sigma)
         else:
-            high = middle
-    return 0.5 * (low + high)
+            tail = z if sense == _AT_LEAST else -z
+            out[i] += math.log(max(0.5 * math.erfc(tail / math.sqrt(2.0)), 1e-30))
 
 
-def from_velocity(
-    motion: PickMotion, distance_km: float, s_minus_p_s: float, settings: MagnitudeSettings
-) -> Amplitude | None:
-    """Magnitude from peak velocity, from the arrival of S on.
+class _Peaks:
+    """The log-likelihood of a station, peak by peak."""
 
-    Parameters
-    ----------
-    motion
-        Velocity since the station's P pick.
-    distance_km
-        Epicentral distance.
-    s_minus_p_s
-        Computed time from P to S at the station.
-    settings
-        Reach.
+    def __init__(
+        self, distance_km: float, distance_sigma_km: float, settings: MagnitudeSettings
+    ) -> None:
+        self._settings = settings
+        self._distance_km = distance_km
+        away = max(distance_km, distance_sigma_km, 10.0)
+        self._blur = DISTANCE_POWER * distance_sigma_km / away / math.log(10.0)
+        self._pd = np.array([settings.a, settings.b, settings.c])
+        self.total = np.zeros(MAGNITUDES.size)
+        self.number = 0
+        self.seen = 0.0
 
-    Returns
-    -------
-    Amplitude or None
-        None before S. `window_s` is the time since S; below 3 s the value is a lower bound.
-    """
-    since_s = motion.elapsed_s - s_minus_p_s
-    if since_s <= 0.0 or motion.pgv <= 0.0 or distance_km > settings.max_distance_km:
-        return None
-    value = _magnitude_of(math.log10(motion.pgv * 100.0), distance_km)
-    return Amplitude(value, max(S_VELOCITY_SIGMA, settings.station_sigma), since_s, "Mpgv")
+    def add(
+        self, kind: Kind, value: float, noise: float, window_s: float, *, at_least: bool = False
+    ) -> bool:
+        """Take in a peak (m, m/s, m/s2); say whether it stands out of the noise."""
+        settings = self._settings
+        floor = settings.min_noise_ratio * noise
+        stands_out = value > floor and value > 0.0
+        if (at_least and not stands_out) or not (stands_out or floor > 0.0):
+            return False
+        signal = math.sqrt(value**2 - noise**2) if stands_out else floor
+        sense = _EXACT if stands_out else _AT_MOST
+        seen = seen_magnitude(window_s)
+        if at_least:
+            sense, seen = _AT_LEAST, float(MAGNITUDES[-1])
+        shift = 0.0 if kind == "p_displacement" else getattr(settings, kind)
+        sigma = math.hypot(getattr(settings, f"{kind}_sigma"), self._blur)
+        _add(
+            KINDS.index(kind),
+            math.log10(100.0 * signal),
+            sense,
+            self._distance_km,
+            seen,
+            shift,
+            sigma,
+            self._pd,
+            MAGNITUDES,
+            self.total,
+        )
+        self.number += not at_least
+        if sense == _EXACT:
+            self.seen = max(self.seen, seen)
+        return sense == _EXACT
+
+    def likelihood(self) -> _Doubles:
+        """Return what they come to: peaks of one station repeat each other in part."""
+        share = self._settings.station_share
+        total = self.total / (1.0 + max(self.number - 1, 0) * share)
+        return np.asarray(total - total.max())
 
 
 def station_magnitude(
-    motion: PickMotion, distance_km: float, s_minus_p_s: float, settings: MagnitudeSettings
+    motion: PickMotion,
+    distance_km: float,
+    s_minus_p_s: float,
+    settings: MagnitudeSettings,
+    *,
+    distance_sigma_km: float = 0.0,
+    before: Amplitude | None = None,
 ) -> Amplitude | None:
-    """One station's magnitude: P, and S in the same measure once it has come.
+    """One station's say: its P wave until S, and S when it has come.
+
+    Displacement of P is taken over the longest complete window, velocity and acceleration of P
+    since the pick, those of S since the pick too. About the computed arrival of S, which is no
+    surer than the place, the velocity only says: at least. A peak that does not stand out of
+    the noise says: at most.
 
     Parameters
     ----------
-    motion, distance_km, s_minus_p_s, settings
-        See `from_displacement` and `from_velocity`.
+    motion
+        Since the station's P pick.
+    distance_km, distance_sigma_km
+        Epicentral distance, and how sure it is.
+    s_minus_p_s
+        Computed time from P to S at the station.
+    settings
+        Formulas and gates.
+    before
+        What the station said last of the same pick.
 
     Returns
     -------
     Amplitude or None
-        The mean of both; while the S wave still grows, it counts only where it says more.
+        None where nothing stands out of the noise, or out of reach.
     """
-    p = from_displacement(motion, distance_km, s_minus_p_s, settings)
-    s = from_velocity(motion, distance_km, s_minus_p_s, settings)
-    if s is None or (s.window_s < GROWS_S and (p is None or s.magnitude < p.magnitude)):
-        return p
-    if p is None or s.window_s < GROWS_S:
-        return s
-    weights = p.sigma**-2, s.sigma**-2
-    mean = (weights[0] * p.magnitude + weights[1] * s.magnitude) / sum(weights)
-    return Amplitude(mean, min(p.sigma, s.sigma), s.window_s, "Mpgv")
+    if distance_km > settings.max_distance_km:
+        return None
+    slack_s = SLACK_S + min(distance_sigma_km / SLACK_KM_S, MOST_SLACK_S - SLACK_S)
+    p_ends_s = s_minus_p_s - slack_s
+    p = motion if motion.elapsed_s <= p_ends_s else None
+    if p is None and before is not None:
+        p = before.before_s
+        if p is not None and (p.elapsed_s > p_ends_s or p.pick_id != motion.pick_id):
+            p = None
+    peaks = _Peaks(distance_km, distance_sigma_km, settings)
+    windows = [
+        (window, value)
+        for window, value in zip(WINDOWS_S, motion.pd_m, strict=False)
+        if window <= max(p_ends_s, WINDOWS_S[0])
+    ]
+    is_p = False
+    if windows:
+        window, value = windows[-1]
+        is_p |= peaks.add("p_displacement", value, motion.noise_pd_m, window)
+    if p is not None and p.elapsed_s >= WINDOWS_S[0]:
+        is_p |= peaks.add("p_velocity", p.pgv, p.noise_pgv, p.elapsed_s)
+        is_p |= peaks.add("p_acceleration", p.pga, p.noise_pga, p.elapsed_s)
+    since_s = motion.elapsed_s - s_minus_p_s
+    is_s = False
+    if since_s >= slack_s:
+        is_s |= peaks.add("s_velocity", motion.pgv, motion.noise_pgv, since_s)
+        is_s |= peaks.add("s_acceleration", motion.pga, motion.noise_pga, since_s)
+    elif since_s > -slack_s:
+        peaks.add("s_velocity", motion.pgv, motion.noise_pgv, 0.0, at_least=True)
+    if not (is_p or is_s):
+        return None
+    return Amplitude(peaks.likelihood(), peaks.seen, is_p, is_s, p)
 
 
-def combine(amplitudes: Sequence[Amplitude], settings: MagnitudeSettings) -> Magnitude | None:
-    """Combine the stations; one that stands apart weighs less.
+def combine(
+    amplitudes: Sequence[Amplitude],
+    settings: MagnitudeSettings,
+    weights: Sequence[float] | None = None,
+) -> Magnitude | None:
+    """Combine the stations, and how often earthquakes of a size occur.
+
+    A station that stands apart from the others weighs less. One that has seen clearly less of
+    the earthquake than two others says nothing against what is larger than it can have seen:
+    theirs is the later news. What all stations of an event have in common does not average out.
 
     Parameters
     ----------
     amplitudes
         One a station.
     settings
-        Event term and saturation.
+        Prior, and the share that does not average out.
+    weights
+        0 to 1 for each station, as far as it is trusted; 1 where not given.
 
     Returns
     -------
@@ -236,16 +276,55 @@ def combine(amplitudes: Sequence[Amplitude], settings: MagnitudeSettings) -> Mag
     """
     if not amplitudes:
         return None
-    ordered = sorted(a.magnitude for a in amplitudes)
-    middle = 0.5 * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2])
-    total = weight = 0.0
-    for a in amplitudes:
-        z = (a.magnitude - middle) / a.sigma
-        w = 1.0 / (a.sigma**2 * (1.0 + z * z))
-        total += w * a.magnitude
-        weight += w
-    value = total / weight
-    sigma = math.sqrt(settings.floor_sigma**2 + 1.0 / weight)
-    kinds = sorted({a.kind for a in amplitudes})
-    kind = kinds[0] if len(kinds) == 1 else "Mpd-pgv"
-    return Magnitude(value, sigma, len(amplitudes), value >= settings.saturates_at, kind)
+    likelihood = np.array([a.likelihood for a in amplitudes])
+    seen = np.array([a.seen for a in amplitudes])
+    if seen.size > 1:
+        newest = np.sort(seen)[-2]
+        old = (seen < newest - LATER)[:, None] & (MAGNITUDES[None, :] > seen[:, None])
+        likelihood = np.where(old, np.maximum(likelihood, -LATER_COSTS), likelihood)
+    trust = np.ones(seen.size) if weights is None else np.asarray(weights, np.float64)
+    prior = -settings.prior_slope * math.log(10.0) * MAGNITUDES
+    weight = trust
+    for _ in range(ROUNDS):
+        total = _shared(likelihood, weight, settings.event_share) + prior
+        weight = trust / (1.0 - likelihood[:, int(total.argmax())] / DEVIANCE)
+    total = _shared(likelihood, weight, settings.event_share) + prior
+    probability = np.exp(total - total.max())
+    probability /= probability.sum()
+    value = float(probability @ MAGNITUDES)
+    spread = float(probability @ (MAGNITUDES - value) ** 2)
+    above = float(probability[np.greater(MAGNITUDES, seen.max())].sum())
+    is_p, is_s = any(a.is_p for a in amplitudes), any(a.is_s for a in amplitudes)
+    return Magnitude(
+        value=value,
+        sigma=math.sqrt(spread + LEAST_SIGMA**2),
+        stations=len(amplitudes),
+        saturated=above > SATURATED,
+        kind="Mpd-pgv" if is_p and is_s else "Mpd" if is_p else "Mpgv",
+        probability=probability,
+    )
+
+
+def _shared(likelihood: _Doubles, weight: _Doubles, share: float) -> _Doubles:
+    """Sum over stations that have a share of their variance in common."""
+    summed = weight @ likelihood
+    return np.asarray(summed / (1.0 + max(float(weight.sum()) - 1.0, 0.0) * share))
+
+
+def along_line(magnitude: Magnitude, rupture: Rupture) -> Magnitude:
+    """Put the magnitude of a line source in place of that of a point.
+
+    While the line may still grow, the larger of the two counts.
+    """
+    value = float(rupture.probability @ MAGNITUDES)
+    if rupture.growing and value < magnitude.value:
+        return msgspec.structs.replace(magnitude, saturated=True)
+    spread = float(rupture.probability @ (MAGNITUDES - value) ** 2)
+    return Magnitude(
+        value=value,
+        sigma=math.sqrt(spread + LEAST_SIGMA**2),
+        stations=magnitude.stations,
+        saturated=rupture.growing,
+        kind="Mpgv-line",
+        probability=rupture.probability,
+    )

@@ -1,36 +1,102 @@
 """What the locator knows of the stations: how far their data reach, and how they are."""
 
-from collections.abc import Iterable
+import math
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
+from numba import njit
 
-from detect.detections import Motion, Pick, PickMotion, StationMotion
-from detect.geodesy import distance_azimuth
+from detect.detections import Heartbeat, Motion, Pick, PickMotion
+from detect.geodesy import EARTH_RADIUS_KM
 
-__all__ = ["Network", "sites"]
+__all__ = ["Circle", "Network", "Watching"]
 
-SAME_SITE_KM = 1.0  # stations closer than this feel the same truck
-MOST_SITES = 20  # nothing is decided by more
-BLIND = frozenset({"flat", "stuck", "clock", "late", "warming"})
+FAULTS = ("flat", "stuck", "clock", "late", "warming", "clipped")
+BLIND = 0b011111  # picks do not count, silence says nothing; clipped: amplitudes do not count
+_BITS = {name: 1 << i for i, name in enumerate(FAULTS)}
 
+NEVER_US = -(2**62)
+NOISE_SECONDS = 16
+_KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180.0
 
-def sites(places: Iterable[tuple[float, float]]) -> int:
-    """Count places (latitude, longitude) that stand more than 1 km apart; no further than 20."""
-    kept: list[tuple[float, float]] = []
-    for latitude, longitude in places:
-        if all(distance_azimuth(latitude, longitude, *k)[0] > SAME_SITE_KM for k in kept):
-            kept.append((latitude, longitude))
-            if len(kept) == MOST_SITES:
-                break
-    return len(kept)
+_Ints = npt.NDArray[np.int64]
+_Floats = npt.NDArray[np.float64]
 
 
-class _Heard(Struct):
-    """The newest report of a station."""
+class Circle(Struct, frozen=True):
+    """A part of the Earth's surface: degrees, and km."""
 
-    motion: StationMotion
-    arrival_us: int
-    pick_us: int = 0
+    latitude: float
+    longitude: float
+    radius_km: float
+
+
+class Watching(Struct, frozen=True):
+    """Stations that are healthy, by name.
+
+    Attributes
+    ----------
+    numbers
+        Those of `Network.name`.
+    latitude, longitude, data_end_us, pga, pgv
+        As in `StationMotion`.
+    accelerometer
+        Whether its peaks are acceleration.
+    log_noise
+        log10 of the peak (m/s2 or m/s) in a quiet second; NaN where none was of late.
+    """
+
+    numbers: _Ints
+    latitude: _Floats
+    longitude: _Floats
+    data_end_us: _Ints
+    pga: _Floats
+    pgv: _Floats
+    accelerometer: npt.NDArray[np.bool_]
+    log_noise: _Floats
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _watching(
+    order: _Ints,
+    arrival_us: _Ints,
+    pick_us: _Ints,
+    faults: _Ints,
+    latitude: _Floats,
+    longitude: _Floats,
+    heard_since_us: int,
+    picked_before_us: int,
+    middle: tuple[float, float],
+    half: tuple[float, float],
+) -> _Ints:
+    """Return the stations in a box of degrees that are heard, healthy and have not picked."""
+    found = np.empty(order.size, np.int64)
+    n = 0
+    for i in order:
+        if arrival_us[i] < heard_since_us or pick_us[i] >= picked_before_us or faults[i] & BLIND:
+            continue
+        if abs(latitude[i] - middle[0]) > half[0]:
+            continue
+        east = abs(longitude[i] - middle[1])
+        while east > 180.0:
+            east = abs(east - 360.0)
+        if east <= half[1]:
+            found[n] = i
+            n += 1
+    return found[:n]
+
+
+def _box(circle: Circle | None) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the middle and the half sides (degrees) of a box that holds a circle."""
+    if circle is None:
+        return (0.0, 0.0), (90.0, 180.0)
+    high = circle.radius_km / _KM_PER_DEGREE + 0.01
+    most = min(90.0, abs(circle.latitude) + high)
+    wide = math.cos(math.radians(most))
+    reach = math.sin(math.radians(min(high, 90.0)))
+    broad = math.degrees(math.asin(reach / wide)) if reach < wide else 180.0
+    return (circle.latitude, circle.longitude), (high, broad + 0.01)
 
 
 class Network:
@@ -42,49 +108,181 @@ class Network:
         A station whose last report is older than this says nothing.
     keep_s
         Motion since a pick is kept for this long.
+    shaken_s
+        So long after a pick the motion of a station is not its noise.
+    noise_s
+        Noise is forgotten after this long.
     """
 
-    def __init__(self, healthy_s: float, keep_s: float) -> None:
+    def __init__(
+        self, healthy_s: float, keep_s: float, shaken_s: float = 60.0, noise_s: float = 180.0
+    ) -> None:
         self._healthy_us = int(healthy_s * 1e6)
+        self._shaken_us = int(shaken_s * 1e6)
+        self._noise_us_kept = int(noise_s * 1e6)
         self._keep_us = int(keep_s * 1e6)
-        self._heard: dict[str, _Heard] = {}
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
+        self._order = np.zeros(0, np.int64)
+        self._latitude = np.zeros(0)
+        self._longitude = np.zeros(0)
+        self._data_end_us = np.zeros(0, np.int64)
+        self._pga = np.zeros(0)
+        self._pgv = np.zeros(0)
+        self._faults = np.zeros(0, np.int64)
+        self._arrival_us = np.zeros(0, np.int64)
+        self._pick_us = np.zeros(0, np.int64)
+        self._noise = np.zeros((0, NOISE_SECONDS))
+        self._noise_us = np.zeros((0, NOISE_SECONDS), np.int64)
         self._motions: dict[str, tuple[int, PickMotion]] = {}
+        self._peaks: dict[str, tuple[float, float, float]] = {}
 
-    def fold(self, motion: Motion, arrival_us: int) -> None:
-        """Take in a frame."""
-        for station in motion.stations:
-            heard = self._heard.get(station.station)
-            if heard is None:
-                self._heard[station.station] = _Heard(station, arrival_us)
-            else:
-                heard.motion = station
-                heard.arrival_us = arrival_us
+    def _number(self, station: str) -> int:
+        """Return a station's number; a new one gets the next."""
+        number = self._numbers.get(station)
+        if number is None:
+            number = self._numbers[station] = len(self._names)
+            self._names.append(station)
+            if number == self._latitude.size:
+                self._grow()
+            self._pick_us[number] = NEVER_US
+        return number
+
+    def _grow(self) -> None:
+        """Double the room."""
+        more = max(64, self._latitude.size)
+        ints, floats = np.zeros(more, np.int64), np.zeros(more)
+        self._latitude = np.concatenate((self._latitude, floats))
+        self._longitude = np.concatenate((self._longitude, floats))
+        self._data_end_us = np.concatenate((self._data_end_us, ints))
+        self._pga = np.concatenate((self._pga, floats))
+        self._pgv = np.concatenate((self._pgv, floats))
+        self._faults = np.concatenate((self._faults, ints))
+        self._arrival_us = np.concatenate((self._arrival_us, ints))
+        self._pick_us = np.concatenate((self._pick_us, ints))
+        self._noise = np.concatenate((self._noise, np.zeros((more, NOISE_SECONDS))))
+        never = np.full((more, NOISE_SECONDS), NEVER_US)
+        self._noise_us = np.concatenate((self._noise_us, never))
+
+    def fold(self, said: Motion | Heartbeat, arrival_us: int) -> None:
+        """Take in what stations have reported."""
+        if isinstance(said, Heartbeat):
+            self._fold_heartbeat(said, arrival_us)
+            return
+        for station in said.stations:
+            number = self._number(station.station)
+            self._latitude[number] = station.latitude
+            self._longitude[number] = station.longitude
+            self._data_end_us[number] = min(max(station.data_end_us, NEVER_US), -NEVER_US)
+            self._pga[number] = station.pga
+            self._pgv[number] = station.pgv
+            self._faults[number] = sum(_BITS.get(name, 0) for name in set(station.faults))
+            self._arrival_us[number] = arrival_us
+            if not station.since_picks:
+                self._listen(np.array([number]), said.time_us)
             for since in station.since_picks:
                 self._motions[since.pick_id] = (arrival_us, since)
+                pga, pgv, _ = self._peaks.get(since.pick_id, (0.0, 0.0, 0.0))
+                self._peaks[since.pick_id] = (
+                    max(pga, station.pga),
+                    max(pgv, station.pgv),
+                    since.elapsed_s,
+                )
+
+    def _fold_heartbeat(self, said: Heartbeat, arrival_us: int) -> None:
+        numbers = np.array([self._number(station) for station in said.stations], np.int64)
+        self._latitude[numbers] = said.latitude
+        self._longitude[numbers] = said.longitude
+        self._data_end_us[numbers] = said.data_end_us
+        self._pga[numbers] = said.pga
+        self._pgv[numbers] = said.pgv
+        self._faults[numbers] = 0
+        for name, places in said.faults.items():
+            self._faults[numbers[list(places)]] |= _BITS.get(name, 0)
+        self._arrival_us[numbers] = arrival_us
+        self._listen(numbers, said.time_us)
+
+    def _listen(self, numbers: _Ints, time_us: int) -> None:
+        """Take the peaks of stations that have not picked for a while for their noise."""
+        peak = np.where(self._pga[numbers] > 0.0, self._pga[numbers], self._pgv[numbers])
+        after_us = self._data_end_us[numbers] - self._pick_us[numbers]
+        well = self._faults[numbers] & BLIND == 0
+        quiet = (
+            well
+            & (peak > 0.0)
+            & ((after_us > self._shaken_us) | (self._pick_us[numbers] == NEVER_US))
+        )
+        slot = time_us // 1_000_000 % NOISE_SECONDS
+        self._noise[numbers[quiet], slot] = np.log10(peak[quiet])
+        self._noise_us[numbers[quiet], slot] = time_us
+
+    def _log_noise(self, numbers: _Ints, now_us: int) -> _Floats:
+        """Mean of log10 of the peaks of quiet seconds; NaN without any."""
+        young = self._noise_us[numbers] > now_us - self._noise_us_kept
+        count = young.sum(axis=1)
+        total = np.where(young, self._noise[numbers], 0.0).sum(axis=1)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    def noise(self, station: str, now_us: int) -> float | None:
+        """Return log10 of a station's peak in a quiet second; None where none was of late."""
+        number = self._numbers.get(station)
+        if number is None:
+            return None
+        noise = float(self._log_noise(np.array([number]), now_us)[0])
+        return None if math.isnan(noise) else noise
+
+    def accelerometer(self, station: str) -> bool:
+        """Say whether the peaks of a station are acceleration, or else velocity."""
+        number = self._numbers.get(station)
+        return number is None or self._pga[number] > 0.0 or self._pgv[number] == 0.0
+
+    def since_pick_us(self, station: str, now_us: int) -> int:
+        """Return how long ago (us) a station has picked last."""
+        number = self._numbers.get(station)
+        return now_us - (NEVER_US if number is None else int(self._pick_us[number]))
 
     def picked(self, pick: Pick) -> None:
         """Note that a station has picked: its silence says nothing for a while."""
-        heard = self._heard.get(pick.station)
-        if heard is not None:
-            heard.pick_us = max(heard.pick_us, pick.time_us)
+        number = self._numbers.get(pick.station)
+        if number is not None:
+            self._pick_us[number] = max(int(self._pick_us[number]), pick.time_us)
 
     def forget(self, now_us: int) -> None:
         """Let go of motion that no event can need any more."""
         old = [p for p, (at, _) in self._motions.items() if now_us - at > self._keep_us]
         for pick_id in old:
             del self._motions[pick_id]
+            del self._peaks[pick_id]
 
     def motion(self, pick_id: str) -> PickMotion | None:
         """Return the motion since a pick, if any has been told."""
         told = self._motions.get(pick_id)
         return None if told is None else told[1]
 
+    def peak(self, pick: Pick) -> tuple[float, float] | None:
+        """Return what the band of the detector, in which noise is known too, has held since.
+
+        Returns
+        -------
+        (log_peak, elapsed_s) or None
+            log10 of m/s2 or m/s, as `accelerometer` says, and seconds of data since the pick;
+            None as long as nothing is known.
+        """
+        pga, pgv, elapsed_s = self._peaks.get(pick.id, (0.0, 0.0, 0.0))
+        peak = pga if self.accelerometer(pick.station) else pgv
+        return None if peak <= 0.0 else (math.log10(peak), elapsed_s)
+
     def faults(self, station: str) -> tuple[str, ...]:
         """Return what was wrong with a station at its newest report."""
-        heard = self._heard.get(station)
-        return () if heard is None else heard.motion.faults
+        number = self._numbers.get(station)
+        mask = 0 if number is None else int(self._faults[number])
+        return tuple(name for name, bit in _BITS.items() if mask & bit)
 
-    def watching(self, now_us: int, since_us: int) -> list[StationMotion]:
+    def name(self, number: int) -> str:
+        """Return the name of a station."""
+        return self._names[number]
+
+    def watching(self, now_us: int, since_us: int, within: Circle | None = None) -> Watching:
         """Return the healthy stations that have not picked since a time, by name.
 
         Parameters
@@ -93,11 +291,30 @@ class Network:
             Newest arrival.
         since_us
             A station with a later pick has seen something, be it this or not.
+        within
+            Stations outside may be left out; those inside never are.
         """
-        return [
-            heard.motion
-            for _, heard in sorted(self._heard.items())
-            if now_us - heard.arrival_us <= self._healthy_us
-            and heard.pick_us < since_us
-            and not BLIND.intersection(heard.motion.faults)
-        ]
+        if self._order.size < len(self._names):
+            names = self._names
+            self._order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
+        found = _watching(
+            self._order,
+            self._arrival_us,
+            self._pick_us,
+            self._faults,
+            self._latitude,
+            self._longitude,
+            now_us - self._healthy_us,
+            since_us,
+            *_box(within),
+        )
+        return Watching(
+            numbers=found,
+            latitude=self._latitude[found],
+            longitude=self._longitude[found],
+            data_end_us=self._data_end_us[found],
+            pga=self._pga[found],
+            pgv=self._pgv[found],
+            accelerometer=(self._pga[found] > 0.0) | (self._pgv[found] == 0.0),
+            log_noise=self._log_noise(found, now_us),
+        )

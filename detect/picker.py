@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from detect import detections
 from detect.bank import ChannelBank, Precision, Trigger
-from detect.detections import Motion, Pick
+from detect.detections import Heartbeat, Motion, Pick
 from detect.onset import judge
 from detect.settings import DetectSettings
-from detect.stations import Sensor, StationBook
+from detect.stations import Sensor, StationBook, StationState
 from ingest import continuity, miniseed
 from ingest.channels import ChannelTable
 from ingest.continuity import Continuity
@@ -78,7 +78,11 @@ class PickOperator:
         self._book = StationBook(channels, self._bank, self._continuity, self._quality, pick)
         self._directories = (ChannelDirectory(), ChannelDirectory())
         self._unusable: dict[str, int] = {}
-        self._second: int | None = None
+        self._second = -1
+        self._plausible_ns = (
+            -ingest.continuity.future_s * 1e9,
+            ingest.continuity.horizon_s * 1e9,
+        )
 
     def process(self, batch: Sequence[Record]) -> list[Output]:
         """Fold the batch; see `stream.operator.Operator`."""
@@ -88,12 +92,13 @@ class PickOperator:
             for f in decoded.faults
         ]
         arrival_ms = np.array([record.timestamp for record in batch], np.int64)
-        for begin, end in _rounds(batch):
-            second = batch[begin].timestamp // 1000
-            if self._second is not None and second > self._second:
-                self._frame(batch[begin], second, outputs)
-            self._second = second if self._second is None else max(second, self._second)
-            rows = np.arange(*np.searchsorted(decoded.value, (begin, end)).tolist())
+        seconds = self._seconds(decoded, arrival_ms)
+        for begin, end in _rounds(batch, seconds):
+            if seconds[begin] > self._second:
+                if self._second >= 0:
+                    self._heartbeat(batch[begin], seconds[begin], outputs)
+                self._second = seconds[begin]
+            rows = np.arange(*decoded.value.searchsorted((begin, end)).tolist())
             integer = decoded.integer[rows]
             for kind, samples in ((True, decoded.samples), (False, decoded.floats)):
                 these = rows[integer == kind]
@@ -101,6 +106,22 @@ class PickOperator:
                     self._advance(batch, arrival_ms, decoded, these, samples, kind, outputs)
         outputs.sort(key=lambda output: output.cause)
         return outputs
+
+    def _seconds(self, decoded: miniseed.Samples, arrival_ms: _Ints) -> list[int]:
+        """Return the newest second of arrival that has begun with or before each value.
+
+        An arrival counts if it agrees with the time of the samples that came then: garbage with
+        an absurd one must not put the clock forward for all that follow.
+        """
+        end_ns = decoded.start_ns + decoded.count * (1e9 / decoded.rate)
+        latency_ns = arrival_ms[decoded.value] * 1e6 - end_ns
+        shortest_ns, longest_ns = self._plausible_ns
+        agrees = (latency_ns >= shortest_ns) & (latency_ns <= longest_ns)
+        seconds = np.full(arrival_ms.size, self._second)
+        these = decoded.value[agrees]
+        seconds[these] = arrival_ms[these] // 1000
+        newest: list[int] = np.maximum.accumulate(seconds).tolist()
+        return newest
 
     def _advance(
         self,
@@ -114,13 +135,15 @@ class PickOperator:
     ) -> None:
         """Run some records, all of integers or all of floats, and say what came of it."""
         channel = self._channels(batch, decoded, rows, integer, outputs)
-        rows, channel = rows[channel >= 0], channel[channel >= 0]
+        known = channel >= 0
+        if not known.all():
+            rows, channel = rows[known], channel[known]
         value, first, count = decoded.value[rows], decoded.first[rows], decoded.count[rows]
         start_ns, rate = decoded.start_ns[rows], decoded.rate[rows]
         arrival_ms = arrivals_ms[value]
         arrival_ns = arrival_ms * 1_000_000
         verdict, skip = self._continuity.assess(channel, start_ns, count, rate, arrival_ns)
-        for i in np.flatnonzero(verdict >= continuity.OLD).tolist():
+        for i in (verdict >= continuity.OLD).nonzero()[0].tolist():
             reason = continuity.VERDICTS[verdict[i]]
             detail = f"began {(arrival_ns[i] - start_ns[i]) / 1e9:.1f} s before it arrived"
             source = self._book.sensors[channel[i]].seed_id
@@ -129,21 +152,25 @@ class PickOperator:
         self._quality.inspect(channel, first, count, skip, use, rate, arrival_ns, samples)
         if not integer:
             samples, first = self._scaled(samples, channel, first, count)
-        value, channel, rate, skip = value[use], channel[use], rate[use], skip[use]
+        restart = verdict == continuity.RESTART
+        if not use.all():
+            value, channel, rate, skip = value[use], channel[use], rate[use], skip[use]
+            first, count, start_ns, restart = first[use], count[use], start_ns[use], restart[use]
         if channel.size == 0:
             return
-        count = count[use] - skip
-        start_ns = start_ns[use] + np.rint(skip * (1e9 / rate)).astype(np.int64)
-        restart = verdict[use] == continuity.RESTART
-        latest = int(arrival_ms.max())
-        triggers, peaks = self._bank.advance(
-            channel, first[use] + skip, count, start_ns, rate, restart, samples, latest
+        if skip.any():
+            first, count = first + skip, count - skip
+            start_ns = start_ns + np.rint(skip * (1e9 / rate)).astype(np.int64)
+        triggers, peaks, seen, stretch = self._bank.advance(
+            channel, first, count, start_ns, rate, restart, samples
         )
         end_ns = start_ns + np.rint(count * (1e9 / rate)).astype(np.int64)
-        self._book.heard(channel, arrivals_ms[value], end_ns, peaks)
+        self._book.heard(channel, end_ns, peaks)
         for pick, record in self._picks(batch, value, triggers):
             outputs.append(self._output(pick, record))
-        self._follow(batch, value, channel, outputs)
+        followed = self._book.follow(value, channel, first, count, seen, stretch, samples)
+        self._follow(batch, followed, outputs)
+        self._bank.keep()
 
     def _channels(
         self,
@@ -156,7 +183,7 @@ class PickOperator:
         """Return the channel numbers of records, -1 for those that cannot be used."""
         directory = self._directories[integer]
         channel = directory.numbers(decoded.code[rows])
-        for i in np.flatnonzero(channel < 0).tolist():
+        for i in (channel < 0).nonzero()[0].tolist():
             row = rows[i]
             seed_id = miniseed.seed_id(decoded.code[row])
             start_ns, rate = int(decoded.start_ns[row]), float(decoded.rate[row])
@@ -220,6 +247,8 @@ class PickOperator:
         rate = self._bank.rate(channel)
         run_up = round(RUN_UP_S * rate)
         window = trigger.sample - round(settings.window_s * rate)
+        if not (sensor.axis.primary or self._may_be_s(sensor, window, trigger.confirmed)):
+            return None
         begin = max(window - run_up, 0)
         raw = self._bank.raw(channel, begin, trigger.confirmed + 1)
         begin = trigger.confirmed + 1 - raw.size
@@ -251,6 +280,13 @@ class PickOperator:
         )
         return pick, time_ns
 
+    def _may_be_s(self, sensor: Sensor, first: int, last: int) -> bool:
+        """Say whether an onset between two samples could be S: most triggers come with P."""
+        channel, p_ns = sensor.axis.channel, sensor.station.last_p_ns
+        earliest_s = (self._bank.time_ns(channel, first) - p_ns) * 1e-9
+        latest_s = (self._bank.time_ns(channel, last) - p_ns) * 1e-9
+        return latest_s >= S_AFTER_P_S and earliest_s <= self._settings.pick.follow_s
+
     def _phase(self, sensor: Sensor, time_ns: int) -> str | None:
         """Name the wave of an onset; None if the station has just picked it."""
         station = sensor.station
@@ -263,33 +299,29 @@ class PickOperator:
         return "S" if may_be_s and abs(after_s_s) >= apart_s else None
 
     def _follow(
-        self, batch: Sequence[Record], value: _Ints, channel: _Ints, outputs: list[Output]
+        self,
+        batch: Sequence[Record],
+        followed: Sequence[tuple[StationState, int]],
+        outputs: list[Output],
     ) -> None:
-        """Report at once the stations that have picked and are heard in these records."""
-        followed = self._book.follow(channel)
+        """Report at once the stations that have picked and are heard in these values."""
         if not followed:
             return
-        last_value = dict(zip(channel.tolist(), value.tolist(), strict=True))
-        for station in followed:
-            heard = [
-                last_value[s.axis.channel] for s in station.sensors if s.axis.channel in last_value
-            ]
-            record = batch[max(heard)]
-            frame = Motion(
-                partition=self._partition,
-                time_us=record.timestamp * 1000,
-                stations=self._book.report([station], record.timestamp),
-            )
+        records = [batch[at] for _, at in followed]
+        frames = self._book.motion(
+            self._partition,
+            [station for station, _ in followed],
+            [record.timestamp for record in records],
+        )
+        for frame, record in zip(frames, records, strict=True):
             outputs.append(self._output(frame, record))
 
-    def _frame(self, record: Record, second: int, outputs: list[Output]) -> None:
-        """Report every station heard since the last frame; `record` begins a new second."""
-        stations = self._book.unreported(record.timestamp)
-        if stations:
-            frame = Motion(partition=self._partition, time_us=second * 1_000_000, stations=stations)
-            outputs.append(self._output(frame, record))
+    def _heartbeat(self, record: Record, second: int, outputs: list[Output]) -> None:
+        """Report every station heard since its last report; `record` begins a new second."""
+        beats = self._book.heartbeats(self._partition, second * 1_000_000, record.timestamp)
+        outputs.extend(self._output(beat, record) for beat in beats)
 
-    def _output(self, detection: Pick | Motion, record: Record) -> Output:
+    def _output(self, detection: Pick | Motion | Heartbeat, record: Record) -> Output:
         return Output(
             DETECTIONS.name,
             self._key,
@@ -299,7 +331,7 @@ class PickOperator:
         )
 
 
-def _rounds(batch: Sequence[Record]) -> Iterator[tuple[int, int]]:
+def _rounds(batch: Sequence[Record], seconds: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Cut the batch into runs within one second of arrival, in which no station comes twice.
 
     What is said of a station at the end of a value must not know what comes later.
@@ -307,7 +339,7 @@ def _rounds(batch: Sequence[Record]) -> Iterator[tuple[int, int]]:
     begin = 0
     keys: set[bytes] = set()
     for i, record in enumerate(batch):
-        new_second = record.timestamp // 1000 != batch[begin].timestamp // 1000
+        new_second = seconds[i] != seconds[begin]
         if i > begin and (new_second or record.key in keys):
             yield begin, i
             begin = i

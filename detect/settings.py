@@ -6,7 +6,14 @@ from msgspec import Meta
 
 from stream.settings import Settings
 
-__all__ = ["DetectSettings", "LocateSettings", "MagnitudeSettings", "PickSettings"]
+__all__ = [
+    "DetectSettings",
+    "LocateSettings",
+    "MagnitudeSettings",
+    "PickSettings",
+    "ShakingSettings",
+    "TrustSettings",
+]
 
 
 class PickSettings(Settings, frozen=True):
@@ -100,8 +107,8 @@ class LocateSettings(Settings, frozen=True):
     ] = 250.0
     pick_sigma_s: Annotated[
         float,
-        Meta(description="Standard deviation (s) of a time: picking, clocks and the model.", gt=0),
-    ] = 0.5
+        Meta(description="Standard deviation (s) of an onset: picking and clocks.", gt=0),
+    ] = 0.3
     tolerance_s: Annotated[
         float,
         Meta(description="A pick this far (s) from its computed time belongs to the event.", gt=0),
@@ -110,28 +117,47 @@ class LocateSettings(Settings, frozen=True):
         float, Meta(description="A pick that belongs to no event is kept this long (s).", gt=0)
     ] = 40.0
     provisional_stations: Annotated[
-        int, Meta(description="Stations that make a provisional event.", ge=2)
+        int, Meta(description="Fewest independent stations of a provisional event.", ge=2)
     ] = 2
+    provisional_probability: Annotated[
+        float,
+        Meta(
+            description="Probability of an earthquake from which an event is provisional.",
+            gt=0,
+            lt=1,
+        ),
+    ] = 0.1
     confirmed_stations: Annotated[
-        int, Meta(description="Stations that confirm an event.", ge=3)
+        int, Meta(description="Fewest independent stations of a confirmed event.", ge=2)
     ] = 3
+    confirmed_probability: Annotated[
+        float,
+        Meta(
+            description="Probability of an earthquake from which an event is confirmed.",
+            gt=0,
+            lt=1,
+        ),
+    ] = 0.98
+    cancelled_probability: Annotated[
+        float,
+        Meta(
+            description="Probability of an earthquake below which an event is cancelled.",
+            gt=0,
+            lt=1,
+        ),
+    ] = 0.02
+    earthquakes_per_year: Annotated[
+        float,
+        Meta(
+            description="Earthquakes of M 4 and more in a year on a million square km: what is "
+            "expected before any station has spoken.",
+            gt=0,
+        ),
+    ] = 100.0
     max_spread_km: Annotated[
         float,
         Meta(description="Largest distance (km) between the stations that start an event.", gt=0),
     ] = 150.0
-    max_silent_share: Annotated[
-        float,
-        Meta(
-            description="Share of the stations which should have seen the P wave and have not, "
-            "above which no event begins, and a provisional one is cancelled.",
-            gt=0,
-            le=1,
-        ),
-    ] = 0.4
-    max_silent_share_confirmed: Annotated[
-        float,
-        Meta(description="The same share, above which a confirmed event is cancelled.", gt=0, le=1),
-    ] = 0.7
     silent_after_s: Annotated[
         float,
         Meta(description="A station is silent this long (s) after the P wave was due.", gt=0),
@@ -145,37 +171,136 @@ class LocateSettings(Settings, frozen=True):
     ] = 10.0
 
 
-class MagnitudeSettings(Settings, frozen=True):
-    """Magnitude from the displacement of the P wave.
+class TrustSettings(Settings, frozen=True):
+    """How far a station is believed."""
 
-    ``M = a log10(Pd / cm) + b log10(R_epicentral / km) + c``: Kuyuk and Allen (2013),
-    doi:10.1002/2013GL058580.
+    window_s: Annotated[
+        float,
+        Meta(description="False picks and faults are remembered for this long (s).", gt=0),
+    ] = 900.0
+    false_picks_per_hour: Annotated[
+        float,
+        Meta(
+            description="Picks of noise in an hour at a station of which nothing is known yet.",
+            gt=0,
+        ),
+    ] = 1.0
+    same_place_km: Annotated[
+        float,
+        Meta(description="Stations that are closer (km) count as one: they feel one lorry.", ge=0),
+    ] = 1.0
+    telemetry: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(
+            description="Stations (NET.STA) by the line on which their data come; those on one "
+            "line count as one."
+        ),
+    ] = {}  # noqa: RUF012 - msgspec copies it
+
+
+class MagnitudeSettings(Settings, frozen=True):
+    """Magnitude from the peaks of P and S.
+
+    Displacement of P: ``M = a log10(Pd / cm) + b log10(R_epicentral / km) + c``, Kuyuk and Allen
+    (2013), doi:10.1002/2013GL058580. The other peaks after Cua and Heaton (2009), with what is
+    added to log10 of a peak in this region. `alatau calibrate` fits them to recordings.
     """
 
-    a: Annotated[float, Meta(description="Factor of log10 of Pd in cm.")] = 1.23
+    a: Annotated[float, Meta(description="Factor of log10 of Pd in cm.", gt=0)] = 1.23
     b: Annotated[float, Meta(description="Factor of log10 of epicentral distance in km.")] = 1.38
     c: Annotated[float, Meta(description="Constant of the magnitude.")] = 5.39
-    station_sigma: Annotated[
-        float, Meta(description="Standard deviation of one station's magnitude.", gt=0)
-    ] = 0.45
-    floor_sigma: Annotated[
+    p_acceleration: Annotated[
+        float, Meta(description="Added to log10 of the acceleration of P.", ge=-2, le=2)
+    ] = 0.0
+    p_velocity: Annotated[
+        float, Meta(description="Added to log10 of the velocity of P.", ge=-2, le=2)
+    ] = 0.0
+    s_acceleration: Annotated[
+        float, Meta(description="Added to log10 of the acceleration of S.", ge=-2, le=2)
+    ] = 0.0
+    s_velocity: Annotated[
+        float, Meta(description="Added to log10 of the velocity of S.", ge=-2, le=2)
+    ] = 0.0
+    p_displacement_sigma: Annotated[
+        float, Meta(description="Standard deviation of log10 of Pd at one station.", gt=0)
+    ] = 0.305
+    p_acceleration_sigma: Annotated[
         float,
-        Meta(description="What the average over many stations keeps of it: the event term.", gt=0),
-    ] = 0.25
+        Meta(description="Standard deviation of log10 of the acceleration of P.", gt=0),
+    ] = 0.31
+    p_velocity_sigma: Annotated[
+        float, Meta(description="Standard deviation of log10 of the velocity of P.", gt=0)
+    ] = 0.26
+    s_acceleration_sigma: Annotated[
+        float,
+        Meta(description="Standard deviation of log10 of the acceleration of S.", gt=0),
+    ] = 0.31
+    s_velocity_sigma: Annotated[
+        float, Meta(description="Standard deviation of log10 of the velocity of S.", gt=0)
+    ] = 0.28
+    event_share: Annotated[
+        float,
+        Meta(
+            description="Share of that variance which all stations of an event have in common: "
+            "more stations do not take it away.",
+            ge=0,
+            lt=1,
+        ),
+    ] = 0.3
+    station_share: Annotated[
+        float,
+        Meta(
+            description="Share of that variance which the peaks of one station have in common.",
+            ge=0,
+            lt=1,
+        ),
+    ] = 0.5
+    prior_slope: Annotated[
+        float,
+        Meta(
+            description="Earthquakes become rarer by this power of ten for each magnitude: b = 1 "
+            "of the catalogues, less 0.5 as each counts by the area that it shakes.",
+            ge=0,
+            le=2,
+        ),
+    ] = 0.5
     min_noise_ratio: Annotated[
         float,
-        Meta(description="Pd counts when it is this many times the displacement before P.", gt=1),
+        Meta(
+            description="A peak counts when it is this many times that before P; a lower one only "
+            "says: at most.",
+            gt=1,
+        ),
     ] = 3.0
-    min_distance_km: Annotated[
-        float, Meta(description="Nearer stations (km) count as if they stood here.", gt=0)
-    ] = 10.0
     max_distance_km: Annotated[
         float, Meta(description="Stations further away (km) do not count.", gt=0)
     ] = 200.0
-    saturates_at: Annotated[
+
+
+class ShakingSettings(Settings, frozen=True):
+    """What stations feel, beside any source."""
+
+    told_from: Annotated[
         float,
-        Meta(description="From this magnitude on four seconds of P can only say: at least."),
-    ] = 6.5
+        Meta(
+            description="From this intensity on an event tells what a station feels; below the "
+            "lowest intensity that any country warns of.",
+            ge=2,
+            le=12,
+        ),
+    ] = 3.5
+    neighbour_km: Annotated[
+        float,
+        Meta(description="Within this distance (km) a second station bears out the first.", gt=1),
+    ] = 60.0
+    above: Annotated[
+        float,
+        Meta(
+            description="By so many degrees a station may feel more than a second one or than the "
+            "source explains; more is not believed.",
+            ge=0,
+        ),
+    ] = 1.5
 
 
 class DetectSettings(Settings, frozen=True):
@@ -190,4 +315,6 @@ class DetectSettings(Settings, frozen=True):
     ] = "local"
     pick: PickSettings = PickSettings()
     locate: LocateSettings = LocateSettings()
+    trust: TrustSettings = TrustSettings()
     magnitude: MagnitudeSettings = MagnitudeSettings()
+    shaking: ShakingSettings = ShakingSettings()

@@ -1,32 +1,65 @@
 """What the picker knows of each station while its data flow."""
 
+from collections.abc import Sequence
 from functools import cache
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct, field
+from msgspec import Struct
 
 from detect.bank import ChannelBank
-from detect.detections import PickMotion, StationMotion
-from detect.following import Axis, Following
+from detect.detections import MOST_STATIONS, Heartbeat, Motion, PickMotion, StationMotion
+from detect.following import Axis, Follower, Following
+from detect.reports import FAULTS, Reports
 from detect.settings import PickSettings
-from ingest import quality
 from ingest.channels import Channel, ChannelTable, Station
 from ingest.continuity import Continuity
 from ingest.quality import Quality
 
 __all__ = ["Sensor", "StationBook", "StationState"]
 
-FAULTS = (*quality.NAMES, "clock", "warming", "late")
-CLOCK, WARMING, LATE = (1 << i for i in range(len(quality.NAMES), len(FAULTS)))
 FOLLOWED = 2  # picks: an onset in the coda of another must not end the other's windows
 FLOAT_COUNT = 1e-9  # m/s or m/s2 that a count is made of where records hold floats
+
+DIGITS = 3  # of the peaks in a heartbeat
+LARGEST = 1e6  # m/s or m/s2: no motion is larger, and JSON has no infinity
+_TENS = np.array([float(f"1e{k}") for k in range(-10, 40)])
 
 _Ints = npt.NDArray[np.int64]
 _Doubles = npt.NDArray[np.float64]
 
 
-class Sensor(Struct, frozen=True):
+class StationState(Struct, gc=False):
+    """A station while its data flow.
+
+    Python's garbage collector does not look at it: with 10,000 stations it would stop everything
+    for a tenth of a second. So it must not refer to what refers to it.
+
+    Attributes
+    ----------
+    name, place
+        ``NET.STA`` and where it stands.
+    number
+        Its place in the book's arrays.
+    channels
+        Numbers of its channels.
+    last_p_ns, last_s_ns
+        Its newest picks.
+    following
+        The newest picks and the motion since, the older first.
+    """
+
+    name: str
+    place: Station
+    number: int
+    channels: tuple[int, ...] = ()
+    last_p_ns: int = 0
+    last_s_ns: int = 0
+    following: tuple[Following, ...] = ()
+
+
+class Sensor(Struct, frozen=True, gc=False):
     """One channel in the bank.
 
     Attributes
@@ -47,33 +80,7 @@ class Sensor(Struct, frozen=True):
     group: str
     axis: Axis
     scale: float
-    station: "StationState"
-
-
-class StationState(Struct):
-    """A station while its data flow.
-
-    Attributes
-    ----------
-    name, place
-        ``NET.STA`` and where it stands.
-    number
-        Its place in the book's arrays.
-    sensors
-        Its channels.
-    last_p_ns, last_s_ns
-        Its newest picks.
-    following
-        The newest picks and the motion since, the older first.
-    """
-
-    name: str
-    place: Station
-    number: int
-    sensors: list[Sensor] = field(default_factory=list)
-    last_p_ns: int = 0
-    last_s_ns: int = 0
-    following: list[Following] = field(default_factory=list)
+    station: StationState
 
 
 @cache
@@ -82,19 +89,15 @@ def _names(mask: int) -> tuple[str, ...]:
     return tuple(sorted(name for i, name in enumerate(FAULTS) if mask >> i & 1))
 
 
-def _followed(station: StationState, end_ns: int) -> tuple[PickMotion, ...]:
-    """Put the motion since a station's picks into the contract."""
-    return tuple(
-        PickMotion(
-            pick_id=p.pick_id,
-            elapsed_s=round((end_ns - p.time_ns) * 1e-9, 4),
-            pd_m=tuple(p.windows_m),
-            noise_pd_m=p.noise_m,
-            pgv=p.pgv,
-            pga=p.pga,
-        )
-        for p in station.following
-    )
+def _rounded(peaks: _Doubles) -> _Doubles:
+    """Round to `DIGITS` digits, such that their decimals are as short in JSON."""
+    peaks = np.fmin(peaks, LARGEST)
+    moved = peaks > 0.0
+    digits = np.zeros(peaks.size, np.int64)
+    digits[moved] = DIGITS - 1 - np.floor(np.log10(peaks[moved])).astype(np.int64)
+    tens = _TENS[np.clip(digits, -10, 39) + 10]
+    rounded: _Doubles = np.rint(peaks * tens) / tens
+    return rounded
 
 
 class StationBook:
@@ -108,6 +111,13 @@ class StationBook:
         State by channel, grown as channels appear.
     settings
         Of the picker.
+
+    Attributes
+    ----------
+    sensors
+        By channel number.
+    stations
+        By station number.
     """
 
     def __init__(
@@ -132,16 +142,11 @@ class StationBook:
         self.sensors: list[Sensor] = []
         self.stations: list[StationState] = []
         self._by_name: dict[str, StationState] = {}
-        self._station_of = np.zeros(0, np.int64)
-        self._primary = np.zeros(0, np.bool_)
-        self._accelerometer = np.zeros(0, np.bool_)
-        self._gain = np.zeros(0)
-        self._arrival_ms = np.zeros(0, np.int64)
-        self._data_end_ns = np.zeros(0, np.int64)
-        self._pga = np.zeros(0)
-        self._pgv = np.zeros(0)
-        self._unreported = np.zeros(0, np.bool_)
-        self._picked = np.zeros(0, np.bool_)
+        self._listed: list[tuple[str, float, float, int]] = []
+        self._in_order = np.zeros(0, np.int64)
+        self._reports = Reports(bank, continuity, faults, settings.late_s)
+        self._follower = Follower(bank)
+        self._followed: set[int] = set()
 
     def number(self, seed_id: str, time_ns: int, rate: float, integer: bool) -> int:
         """Return a channel's number, or -1 if it cannot be used."""
@@ -173,12 +178,15 @@ class StationBook:
         axis = Axis(number, entry.gain * scale, entry.unit == "m/s2", primary)
         station = self._station(seed_id, entry)
         sensor = Sensor(seed_id, group, axis, scale, station)
-        station.sensors.append(sensor)
+        station.channels += (number,)
         self.sensors.append(sensor)
-        self._station_of = np.append(self._station_of, station.number)
-        self._primary = np.append(self._primary, primary)
-        self._accelerometer = np.append(self._accelerometer, axis.accelerometer)
-        self._gain = np.append(self._gain, axis.gain)
+        self._reports.add_channel(
+            number,
+            station.number,
+            primary=primary,
+            accelerometer=axis.accelerometer,
+            gain=axis.gain,
+        )
         return number
 
     def _has_vertical(self, group: str, time_ns: int) -> bool:
@@ -188,97 +196,172 @@ class StationBook:
     def _station(self, seed_id: str, entry: Channel) -> StationState:
         name = ".".join(seed_id.split(".", 2)[:2])
         if name not in self._by_name:
-            station = StationState(name, entry.station, len(self.stations))
+            station = StationState(name, entry.station, self._reports.add_station())
             self._by_name[name] = station
             self.stations.append(station)
-            self._arrival_ms = np.append(self._arrival_ms, 0)
-            self._data_end_ns = np.append(self._data_end_ns, 0)
-            self._pga = np.append(self._pga, 0.0)
-            self._pgv = np.append(self._pgv, 0.0)
-            self._unreported = np.append(self._unreported, False)
-            self._picked = np.append(self._picked, False)
         return self._by_name[name]
 
-    def heard(self, channel: _Ints, arrival_ms: _Ints, end_ns: _Ints, peaks: _Doubles) -> None:
-        """Note records: when they came, where they end, and their peak in counts."""
-        station = self._station_of[channel]
-        primary = self._primary[channel]
-        accelerometer = self._accelerometer[channel]
-        amplitude = peaks / self._gain[channel]
-        np.maximum.at(self._arrival_ms, station, arrival_ms)
-        np.maximum.at(self._data_end_ns, station[primary], end_ns[primary])
-        np.maximum.at(self._pga, station[accelerometer], amplitude[accelerometer])
-        np.maximum.at(self._pgv, station[~accelerometer], amplitude[~accelerometer])
-        self._unreported[station] = True
+    def heard(self, channel: _Ints, end_ns: _Ints, peaks: _Doubles) -> None:
+        """Note records: where they end, and their peak in counts."""
+        self._reports.hear(channel, end_ns, peaks)
 
     def pick(self, sensor: Sensor, pick_id: str, time_ns: int) -> None:
         """Follow the motion after a P pick."""
         station = sensor.station
-        axes = tuple(s.axis for s in station.sensors if s.group == sensor.group)
+        sensors = [self.sensors[channel] for channel in station.channels]
+        axes = [s.axis for s in sensors if s.group == sensor.group]
         station.last_p_ns = time_ns
-        new = Following(pick_id, time_ns, axes, self._bank)
-        station.following = [*station.following[1 - FOLLOWED :], new]
-        self._picked[station.number] = True
+        for old in station.following[: 1 - FOLLOWED]:
+            self._follower.let_go(old)
+        new = self._follower.begin(pick_id, time_ns, axes)
+        station.following = (*station.following[1 - FOLLOWED :], new)
+        self._followed.add(station.number)
 
-    def follow(self, channel: _Ints) -> list[StationState]:
-        """Take in the newest motion at the stations of some channels; return those followed."""
-        followed = []
-        heard = self._station_of[channel]
-        for number in dict.fromkeys(heard[self._picked[heard]].tolist()):
-            station = self.stations[number]
-            for pick in station.following:
-                pick.go_on(self._bank)
-            oldest = int(self._data_end_ns[number]) - int(self._settings.follow_s * 1e9)
-            station.following = [p for p in station.following if p.time_ns > oldest]
-            if station.following:
-                followed.append(station)
-            else:
-                self._picked[number] = False
-        return followed
+    def follow(
+        self,
+        value: _Ints,
+        channel: _Ints,
+        first: _Ints,
+        count: _Ints,
+        seen: _Ints,
+        stretch: _Ints,
+        samples: npt.NDArray[np.int32] | _Doubles,
+    ) -> list[tuple[StationState, int]]:
+        """Take in records at the stations that have picked.
 
-    def _faults(self, arrival_ms: int) -> _Ints:
-        """Return what is wrong with each station's primary channels: bits of `FAULTS`."""
-        arrival_ns = arrival_ms * 1_000_000
-        masks = self._quality.masks(arrival_ns)
-        masks |= self._continuity.clock_wrong(arrival_ns) * CLOCK
-        primary = self._primary
-        of = self._station_of[primary]
-        found = np.zeros(len(self.stations), np.int64)
-        np.bitwise_or.at(found, of, masks[primary])
-        blind = np.ones(len(self.stations), np.bool_)
-        np.logical_and.at(blind, of, self._bank.settling()[primary])
-        found |= blind * WARMING
-        found |= (arrival_ns - self._data_end_ns > self._settings.late_s * 1e9) * LATE
-        return found
+        Parameters
+        ----------
+        value : int64[n]
+            A number of the value that each record came in, rising.
+        channel, first, count, seen, stretch : int64[n]
+            As given to and by `ChannelBank.advance`.
+        samples
+            As given to it.
+
+        Returns
+        -------
+        list of (station, value)
+            Those that are followed, in the order in which they came, and the last value of each.
+        """
+        if not self._followed:
+            return []
+        numbers = self._reports.station_of[channel].tolist()
+        followed = self._followed
+        last = {n: at for n, at in zip(numbers, value.tolist(), strict=True) if n in followed}
+        if not last:
+            return []
+        heard = [(self.stations[number], at) for number, at in last.items()]
+        picks = [pick for station, _ in heard for pick in station.following]
+        self._follower.go_on(channel, first, count, seen, stretch, samples, picks)
+        return [(station, at) for station, at in heard if self._still_followed(station)]
+
+    def _still_followed(self, station: StationState) -> bool:
+        """Let go of picks that are too old; say whether any is left."""
+        newest_ns = int(self._reports.data_end_ns[station.number])
+        oldest = newest_ns - int(self._settings.follow_s * 1e9)
+        for pick in station.following:
+            if pick.time_ns <= oldest:
+                self._follower.let_go(pick)
+        station.following = tuple([p for p in station.following if p.time_ns > oldest])
+        if not station.following:
+            self._followed.remove(station.number)
+        return bool(station.following)
 
     def faults(self, station: StationState, arrival_ms: int) -> tuple[str, ...]:
         """Name what is wrong with a station's primary channels at an arrival time."""
-        return _names(int(self._faults(arrival_ms)[station.number]))
+        number, arrival_ns = np.array([station.number]), np.array([arrival_ms * 1_000_000])
+        return _names(int(self._reports.faults(number, arrival_ns)[0]))
 
-    def report(self, stations: list[StationState], arrival_ms: int) -> tuple[StationMotion, ...]:
-        """Say what stations did since their last report."""
+    def motion(
+        self, partition: int, stations: Sequence[StationState], arrivals_ms: Sequence[int]
+    ) -> list[Motion]:
+        """Say what stations did since their last reports, each at an arrival."""
         numbers = np.array([station.number for station in stations], np.int64)
-        faults = self._faults(arrival_ms)[numbers].tolist()
-        ends_ns = self._data_end_ns[numbers].tolist()
-        pga, pgv = self._pga[numbers].tolist(), self._pgv[numbers].tolist()
-        self._pga[numbers] = self._pgv[numbers] = 0.0
-        self._unreported[numbers] = False
-        return tuple(
-            StationMotion(
-                station=station.name,
-                latitude=station.place.latitude,
-                longitude=station.place.longitude,
-                data_end_us=ends_ns[i] // 1000,
-                pga=pga[i],
-                pgv=pgv[i],
-                faults=_names(faults[i]),
-                since_picks=_followed(station, ends_ns[i]) if station.following else (),
+        faults = self._reports.faults(numbers, np.array(arrivals_ms, np.int64) * 1_000_000)
+        columns = (
+            stations,
+            arrivals_ms,
+            faults.tolist(),
+            self._reports.data_end_ns[numbers].tolist(),
+            self._reports.pga[numbers].tolist(),
+            self._reports.pgv[numbers].tolist(),
+        )
+        self._reports.made(numbers)
+        return [
+            Motion(
+                partition=partition,
+                time_us=arrival_ms * 1000,
+                stations=(
+                    StationMotion(
+                        station=station.name,
+                        latitude=station.place.latitude,
+                        longitude=station.place.longitude,
+                        data_end_us=end_ns // 1000,
+                        pga=pga,
+                        pgv=pgv,
+                        faults=_names(mask),
+                        since_picks=tuple([self._since(p, end_ns) for p in station.following]),
+                    ),
+                ),
             )
-            for i, station in enumerate(stations)
+            for station, arrival_ms, mask, end_ns, pga, pgv in zip(*columns, strict=True)
+        ]
+
+    def _since(self, pick: Following, end_ns: int) -> PickMotion:
+        """Put the motion since a pick into the contract."""
+        number = pick.number
+        pga, pgv = self._follower.peaks[number].tolist()
+        complete = self._follower.complete[number]
+        return PickMotion(
+            pick_id=pick.pick_id,
+            elapsed_s=round((end_ns - pick.time_ns) * 1e-9, 4),
+            pd_m=tuple(self._follower.windows_m[number, :complete].tolist()),
+            noise_pd_m=pick.noise_m,
+            pgv=pgv,
+            pga=pga,
+            noise_pgv=pick.noise_pgv,
+            noise_pga=pick.noise_pga,
         )
 
-    def unreported(self, arrival_ms: int) -> tuple[StationMotion, ...]:
+    def heartbeats(self, partition: int, time_us: int, arrival_ms: int) -> list[Heartbeat]:
         """Report the stations heard since their last report, by name."""
-        waiting = [self.stations[n] for n in np.flatnonzero(self._unreported).tolist()]
-        waiting.sort(key=lambda station: station.name)
-        return self.report(waiting, arrival_ms)
+        if len(self._listed) < len(self.stations):
+            self._listed = sorted(
+                (s.name, s.place.latitude, s.place.longitude, s.number) for s in self.stations
+            )
+            self._in_order = np.array([number for *_, number in self._listed], np.int64)
+        heard = self._reports.waiting()[self._in_order]
+        waiting = list(compress(self._listed, heard.tolist()))
+        return [
+            self._heartbeat(partition, time_us, arrival_ms, waiting[begin : begin + MOST_STATIONS])
+            for begin in range(0, len(waiting), MOST_STATIONS)
+        ]
+
+    def _heartbeat(
+        self,
+        partition: int,
+        time_us: int,
+        arrival_ms: int,
+        stations: Sequence[tuple[str, float, float, int]],
+    ) -> Heartbeat:
+        reports = self._reports
+        names, latitudes, longitudes, places = zip(*stations, strict=True)
+        numbers = np.array(places, np.int64)
+        masks = reports.faults(numbers, np.full(numbers.size, arrival_ms * 1_000_000))
+        present = int(np.bitwise_or.reduce(masks))
+        beat = Heartbeat(
+            partition=partition,
+            time_us=time_us,
+            stations=names,
+            latitude=latitudes,
+            longitude=longitudes,
+            data_end_us=tuple((reports.data_end_ns[numbers] // 1000).tolist()),
+            pga=tuple(_rounded(reports.pga[numbers]).tolist()),
+            pgv=tuple(_rounded(reports.pgv[numbers]).tolist()),
+            faults={
+                name: tuple((masks & (1 << FAULTS.index(name))).nonzero()[0].tolist())
+                for name in _names(present)
+            },
+        )
+        reports.made(numbers)
+        return beat

@@ -133,6 +133,20 @@ def interpolate(
     return float(time)
 
 
+@njit(cache=True, nogil=True)
+def _times(
+    slowness_table: NDArray[np.float32],
+    depth_step: float,
+    distance_step: float,
+    distances_km: NDArray[np.float64],
+    depth_km: float,
+) -> NDArray[np.float64]:
+    times = np.empty(distances_km.size)
+    for i in range(distances_km.size):
+        times[i] = interpolate(slowness_table, depth_step, distance_step, distances_km[i], depth_km)
+    return times
+
+
 @dataclass(frozen=True, eq=False)
 class TravelTimes:
     """Tables of the first P and the first S arrival of one model.
@@ -158,6 +172,12 @@ class TravelTimes:
         """Seconds from the origin to the first P arrival; see `interpolate` for the edges."""
         return float(
             interpolate(self.p_slowness, self.depth_step, self.distance_step, distance_km, depth_km)
+        )
+
+    def p_of(self, distances_km: NDArray[np.float64], depth_km: float) -> NDArray[np.float64]:
+        """Return what `p` returns, for many distances at once."""
+        return np.asarray(
+            _times(self.p_slowness, self.depth_step, self.distance_step, distances_km, depth_km)
         )
 
     def s(self, distance_km: float, depth_km: float) -> float:

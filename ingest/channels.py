@@ -26,7 +26,7 @@ _UNITS: dict[str, Unit] = {
 SAME_PLACE_DEG = 0.01  # about 1 km: two entries further apart are two stations
 
 
-class Station(Struct, frozen=True):
+class Station(Struct, frozen=True, gc=False):
     """Where a station stands: degrees, and metres above the sea."""
 
     latitude: float
@@ -34,7 +34,7 @@ class Station(Struct, frozen=True):
     elevation_m: float
 
 
-class Channel(Struct, frozen=True):
+class Channel(Struct, frozen=True, gc=False):
     """One channel for one span of time.
 
     Attributes

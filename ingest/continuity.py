@@ -96,8 +96,8 @@ class Continuity:
 
     Attributes
     ----------
-    tallies : int64[channels, verdicts]
-        Records by verdict since the start.
+    wrong_until_ns : int64[at least channels]
+        Arrival until which each channel's clock is taken to be wrong.
     """
 
     def __init__(self, settings: ContinuitySettings) -> None:
@@ -111,21 +111,28 @@ class Continuity:
         self._last_start_ns = np.zeros(0, np.int64)
         self._last_count = np.zeros(0, np.int64)
         self._last_rate = np.zeros(0)
-        self._wrong_until_ns = np.zeros(0, np.int64)
-        self.tallies = np.zeros((0, len(VERDICTS)), np.int64)
+        self.wrong_until_ns = np.zeros(0, np.int64)
+        self._channels = 0
+        self._tallies = np.zeros((0, len(VERDICTS)), np.int64)
+
+    @property
+    def tallies(self) -> _Ints:
+        """Records by verdict since the start: int64[channels, verdicts]."""
+        return self._tallies[: self._channels]
 
     def grow(self, channels: int) -> None:
         """Make room for channels with numbers below `channels`; new ones have seen nothing."""
-        more = channels - self._next_ns.size
-        if more <= 0:
+        self._channels = max(channels, self._channels)
+        if channels <= self._next_ns.size:
             return
+        more = max(channels, 2 * self._next_ns.size, 64) - self._next_ns.size
         zeros = np.zeros(more, np.int64)
         self._next_ns = np.concatenate((self._next_ns, zeros))
         self._last_start_ns = np.concatenate((self._last_start_ns, zeros))
         self._last_count = np.concatenate((self._last_count, zeros))
         self._last_rate = np.concatenate((self._last_rate, np.zeros(more)))
-        self._wrong_until_ns = np.concatenate((self._wrong_until_ns, zeros))
-        self.tallies = np.concatenate((self.tallies, np.zeros((more, len(VERDICTS)), np.int64)))
+        self.wrong_until_ns = np.concatenate((self.wrong_until_ns, zeros))
+        self._tallies = np.concatenate((self._tallies, np.zeros((more, len(VERDICTS)), np.int64)))
 
     def assess(
         self,
@@ -160,13 +167,9 @@ class Continuity:
             self._last_start_ns,
             self._last_count,
             self._last_rate,
-            self._wrong_until_ns,
-            self.tallies,
+            self.wrong_until_ns,
+            self._tallies,
             verdict,
             skip,
         )
         return verdict, skip
-
-    def clock_wrong(self, arrival_ns: int) -> npt.NDArray[np.bool_]:
-        """Say of every channel if its clock was at fault a short while before an arrival."""
-        return arrival_ns < self._wrong_until_ns

@@ -150,7 +150,7 @@ def decode(values: Sequence[bytes]) -> Samples:
     begin, value = end - lengths, np.arange(len(values))
     while begin.size:
         begin = reading.advance(value, begin, end)
-        more = np.flatnonzero(begin < end)
+        more = begin < end
         value, begin, end = value[more], begin[more], end[more]
     return reading.samples()
 
@@ -205,6 +205,13 @@ class _Reading:
         """
         stretch, offset, code, start_ns, rate, shape, stopped = headers.scan(self._data, begin, end)
         first, integer, samples, floats, fine = steim.unpack(self._data, shape)
+        if fine.all() and (stopped == end).all():
+            count = shape[:, 0].copy()
+            part = _Part(
+                offset, value[stretch], code, start_ns, rate, first, count, integer, samples, floats
+            )
+            self._parts.append(part)
+            return end
         valid, after = stopped.copy(), stopped.copy()
         for i in np.flatnonzero(~fine).tolist():
             s = stretch[i]

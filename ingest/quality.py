@@ -135,6 +135,11 @@ class Quality:
     A fault is held for a while after it was last seen. Flat: one value for long. Stuck: a
     record's samples equal the last record's. Clipped: several equal samples in a row at the
     largest excursion of a channel that has seen large ones in the last minutes.
+
+    Attributes
+    ----------
+    until_ns : int64[at least channels, faults]
+        Arrival until which each fault is held, in the order of `NAMES`.
     """
 
     def __init__(self, settings: QualitySettings) -> None:
@@ -151,13 +156,13 @@ class Quality:
         self._high = np.zeros((0, 2))
         self._block = np.zeros(0, np.int64)
         self._block_count = np.zeros(0, np.int64)
-        self._until_ns = np.zeros((0, len(NAMES)), np.int64)
+        self.until_ns = np.zeros((0, len(NAMES)), np.int64)
 
     def grow(self, channels: int) -> None:
         """Make room for channels with numbers below `channels`."""
-        more = channels - self._run.size
-        if more <= 0:
+        if channels <= self._run.size:
             return
+        more = max(channels, 2 * self._run.size, 64) - self._run.size
         nothing = np.zeros(more, np.int64)
         self._last_value = np.concatenate((self._last_value, np.full(more, np.nan)))
         self._run = np.concatenate((self._run, nothing))
@@ -166,7 +171,7 @@ class Quality:
         self._high = np.concatenate((self._high, np.full((more, 2), -np.inf)))
         self._block = np.concatenate((self._block, nothing))
         self._block_count = np.concatenate((self._block_count, nothing))
-        self._until_ns = np.concatenate((self._until_ns, np.zeros((more, len(NAMES)), np.int64)))
+        self.until_ns = np.concatenate((self.until_ns, np.zeros((more, len(NAMES)), np.int64)))
 
     def inspect(
         self,
@@ -208,11 +213,5 @@ class Quality:
             self._high,
             self._block,
             self._block_count,
-            self._until_ns,
+            self.until_ns,
         )
-
-    def masks(self, arrival_ns: int) -> _Ints:
-        """Return the faults of every channel at an arrival time: bit i for ``NAMES[i]``."""
-        bits = np.int64(1) << np.arange(len(NAMES))
-        masks: _Ints = ((arrival_ns < self._until_ns) * bits).sum(axis=1)
-        return masks

@@ -1,12 +1,18 @@
-"""Settings of the way in: the contract per channel and the archive source."""
+"""Settings of the way in: the contract per channel, and the sources."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from stream.settings import Settings
 
-__all__ = ["ContinuitySettings", "IngestSettings", "LiveSettings", "QualitySettings"]
+__all__ = [
+    "ContinuitySettings",
+    "IngestSettings",
+    "LiveSettings",
+    "QualitySettings",
+    "SeedLinkSettings",
+]
 
 
 class ContinuitySettings(Settings, frozen=True):
@@ -73,7 +79,7 @@ class QualitySettings(Settings, frozen=True):
 
 
 class LiveSettings(Settings, frozen=True):
-    """What `alatau run` follows: a folder into which an acquisition system writes miniSEED."""
+    """What is followed: a folder into which an acquisition system writes miniSEED."""
 
     folder: Annotated[
         str,
@@ -117,6 +123,107 @@ class LiveSettings(Settings, frozen=True):
             gt=0,
         ),
     ] = 30.0
+    pack_ms: Annotated[
+        int,
+        Meta(
+            description="What comes from a station within this long (ms) after the first of all "
+            "that wait becomes one value of the log; 0 waits for nothing.",
+            ge=0,
+            le=1000,
+        ),
+    ] = 5
+
+
+Stations = Annotated[str, Meta(pattern=r"^(\*|[A-Z0-9?*-]{1,8}_[A-Z0-9?*-]{1,8})$", max_length=17)]
+Selector = Annotated[str, Meta(pattern=r"^!?([A-Z0-9?]{2}|--)?[A-Z0-9?]{3}(\.D)?$")]
+
+
+class SeedLinkSettings(Settings, frozen=True):
+    """One SeedLink server."""
+
+    host: Annotated[
+        str, Meta(description="Name or address of the server.", pattern=r"^[^\s/]+$")
+    ] = "localhost"
+    port: Annotated[
+        int, Meta(description="Port; servers with TLS often have 18500.", ge=1, le=65535)
+    ] = 18000
+    stations: Annotated[
+        tuple[Stations, ...],
+        Meta(
+            description="Stations, NET_STA, as KZ_MKAR; * and ? stand for letters, as KZ_*; "
+            "* alone for all.",
+            min_length=1,
+        ),
+    ] = ("*",)
+    channels: Annotated[
+        tuple[Selector, ...],
+        Meta(
+            description="Channels, as HHZ, HH? or with location 00HH?; -- is the empty location, "
+            "? any letter, and ! before it leaves out. Empty for all.",
+        ),
+    ] = ()
+    protocol: Annotated[
+        Literal["auto", "3", "4"],
+        Meta(description="Version of SeedLink; auto takes the newest that the server has."),
+    ] = "auto"
+    stalled_s: Annotated[
+        float,
+        Meta(
+            description="A server that sends nothing for this long (s), not even an answer, is "
+            "left and connected to again. It is asked for a sign of life three times before.",
+            ge=1,
+            le=600,
+        ),
+    ] = 20.0
+    pause_s: Annotated[
+        float,
+        Meta(
+            description="Longest pause (s) before connecting again; the first is 1 s, and each "
+            "is twice as long as the one before.",
+            ge=1,
+            le=600,
+        ),
+    ] = 30.0
+    resume_s: Annotated[
+        float,
+        Meta(
+            description="After an interruption of up to this long (s), or a restart, what was "
+            "missed is asked for; after a longer one it goes on with the next packet, for old "
+            "data would delay the new.",
+            ge=0,
+            le=86400,
+        ),
+    ] = 300.0
+    tls: Annotated[bool, Meta(description="Whether the connection is encrypted (TLS).")] = False
+    ca_file: Annotated[
+        str,
+        Meta(
+            description="Certificates (PEM) that the server is checked with; relative to this "
+            "file; empty for those of the system."
+        ),
+    ] = ""
+    username: Annotated[
+        str,
+        Meta(
+            description="Name to log in with (SeedLink 4 with TLS); empty for not at all.",
+            pattern=r"^\S*$",
+        ),
+    ] = ""
+    password_file: Annotated[
+        str, Meta(description="File that holds the password; relative to this file.")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no server would take."""
+        if bool(self.username) != bool(self.password_file):
+            raise ValueError("username and password_file belong together")
+        if (self.username or self.ca_file) and not self.tls:
+            raise ValueError("username and ca_file need tls = true")
+
+    @property
+    def server(self) -> str:
+        """``HOST:PORT``."""
+        return f"{self.host}:{self.port}"
 
 
 class IngestSettings(Settings, frozen=True):
@@ -135,5 +242,9 @@ class IngestSettings(Settings, frozen=True):
         ),
     ] = 0.5
     live: LiveSettings = LiveSettings()
+    seedlink: Annotated[
+        tuple[SeedLinkSettings, ...],
+        Meta(description="SeedLink servers; each is a table [[ingest.seedlink]]."),
+    ] = ()
     continuity: ContinuitySettings = ContinuitySettings()
     quality: QualitySettings = QualitySettings()

@@ -29,6 +29,7 @@ __all__ = [
 
 FEW_PICKS = 5  # so many picks of no event are still listed
 LISTED_PLACES = 12
+SURE_STATIONS = 2  # a magnitude that rests on fewer is marked
 
 _ROMAN = ("-", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
 _CANCELLED = {
@@ -165,6 +166,8 @@ def _event_entry(event: Earthquake, zero: int, short: dict[str, str], *, in_full
             f"{counted(len(event.arrivals), 'pick')}"
             + (f", {counted(silent, 'station')} silent" if silent else "")
         )
+    if event.magnitude is not None and event.magnitude_stations < SURE_STATIONS:
+        lines.append("      magnitude from one station alone")
     return Entry(event.updated_us, event.status, tuple(lines))
 
 

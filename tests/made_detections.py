@@ -78,14 +78,32 @@ def shaken(place, source, origin_us, magnitude, seconds, picked):
     p, s = p_s(place, source)
     pgv = 10 ** s_velocity(magnitude, distance) / 100.0
     windows = [w for w in (0.5, 1.0, 2.0, 3.0, 4.0) if w <= seconds]
+    in_s = seconds > s - p
     return PickMotion(
         pick_id=picked.id,
         elapsed_s=seconds,
         pd_m=tuple(pd_cm / 100.0 for _ in windows),
         noise_pd_m=1e-9,
-        pgv=pgv if seconds > s - p else pgv / 4.0,
-        pga=10.0 * pgv,
+        pgv=pgv if in_s else pgv / 4.0,
+        pga=20.0 * pgv if in_s else 8.0 * pgv,
     )
+
+
+def moved(picks, source, origin_us, magnitude=5.0, lasts_s=60.0):
+    """Changes to the motion frames of stations that have picked an earthquake."""
+    by_station = {p.station: p for _, p in picks}
+
+    def made(name, time_us):
+        told = by_station.get(name)
+        if told is None:
+            return {}
+        seconds = (time_us - 500_000 - told.time_us) * 1e-6
+        if not 0.0 < seconds < lasts_s:
+            return {}
+        place = told.latitude, told.longitude
+        return {"since_picks": (shaken(place, source, origin_us, magnitude, seconds, told),)}
+
+    return made
 
 
 def frames(stations, begin_us, end_us, *, partition=0, step_s=1.0, lag_s=0.5, made=None, out=()):
@@ -97,17 +115,17 @@ def frames(stations, begin_us, end_us, *, partition=0, step_s=1.0, lag_s=0.5, ma
     found = []
     time_us = begin_us
     while time_us < end_us:
-        reports = tuple(
-            station_motion(
-                name,
-                place,
-                time_us - round(lag_s * 1e6),
-                **(made(name, time_us) if made is not None else {}),
-            )
-            for name, place in sorted(stations.items())
-            if name not in out
+        reports = []
+        for name, place in sorted(stations.items()):
+            if name not in out:
+                changes = {} if made is None else made(name, time_us)
+                for since in changes.get("since_picks", ()):
+                    changes = {"pga": since.pga, "pgv": since.pgv} | changes
+                data_end_us = time_us - round(lag_s * 1e6)
+                reports.append(station_motion(name, place, data_end_us, **changes))
+        found.append(
+            (time_us, Motion(partition=partition, time_us=time_us, stations=tuple(reports)))
         )
-        found.append((time_us, Motion(partition=partition, time_us=time_us, stations=reports)))
         time_us += round(step_s * 1e6)
     return found
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from alatau import Configuration
 from detect.geodesy import distance_azimuth
-from detect.settings import DetectSettings, LocateSettings, PickSettings
+from detect.settings import DetectSettings, LocateSettings, PickSettings, TrustSettings
 from detect.traveltimes import load
 from ingest.channels import Channel, ChannelTable, Station
 from ingest.miniseed import encode
@@ -42,6 +42,7 @@ SHORT = Configuration(
             short_s=0.1, long_s=2.0, middle_s=0.8, settle_s=3.0, follow_s=5.0, longest_s=5.0
         ),
         locate=LocateSettings(event_life_s=20.0, pick_life_s=15.0),
+        trust=TrustSettings(window_s=30.0),
     ),
 )
 """Stages that forget within a minute or two, so that a rewind does not read everything."""

@@ -9,7 +9,7 @@ from collections import Counter
 import msgspec
 import numpy as np
 import pytest
-from made_detections import START_US, earthquake_picks, frames, pick, ring
+from made_detections import START_US, earthquake_picks, frames, moved, pick, ring
 from made_detections import records as detection_records
 from made_recordings import START_S, STATIONS, ground, recording
 from typer.testing import CliRunner
@@ -405,7 +405,8 @@ def played_raw(packets, stages, slices):
 GOOD = ring(42.5, 74.6, 25.0, 5)
 SOURCE = (42.52, 74.62, 10.0)
 PICKS = earthquake_picks(GOOD, SOURCE, START_US + 20_000_000)
-FRAMES = frames(GOOD, START_US, START_US + 60_000_000)
+SHAKEN = moved(PICKS, SOURCE, START_US + 20_000_000)
+FRAMES = frames(GOOD, START_US, START_US + 60_000_000, made=SHAKEN)
 
 
 def altered(**changes):

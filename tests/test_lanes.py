@@ -99,7 +99,7 @@ def run(x, kind, cuts, order=None):
     for begin, end in itertools.pairwise(edges):
         count = end - begin
         samples = np.ascontiguousarray(x[order, begin:end]).ravel()
-        triggers, peaks = bank.advance(
+        triggers, peaks, *_ = bank.advance(
             order,
             np.arange(channels) * count,
             np.full(channels, count),
@@ -107,7 +107,6 @@ def run(x, kind, cuts, order=None):
             np.full(channels, RATE),
             np.full(channels, begin == 0),
             samples,
-            end * 20,
         )
         for trigger in triggers:
             assert trigger.channel == order[trigger.record]

@@ -6,10 +6,10 @@ from made_detections import (
     START_US,
     earthquake_picks,
     frames,
+    moved,
     pick,
     records,
     ring,
-    shaken,
 )
 
 from detect import events
@@ -40,25 +40,8 @@ def revisions(read, **options):
     return [events.decode(o.value) for o in fold(read, **options) if o.topic == EVENTS.name]
 
 
-def moved(picks, source=SOURCE, origin_us=ORIGIN_US, magnitude=5.0):
-    """Changes to the motion frames of stations that have picked an earthquake."""
-    by_station = {p.station: p for _, p in picks}
-
-    def made(name, time_us):
-        told = by_station.get(name)
-        if told is None:
-            return {}
-        seconds = (time_us - 500_000 - told.time_us) * 1e-6
-        if not 0.0 < seconds < 60.0:
-            return {}
-        place = told.latitude, told.longitude
-        return {"since_picks": (shaken(place, source, origin_us, magnitude, seconds, told),)}
-
-    return made
-
-
 PICKS = earthquake_picks(NETWORK, SOURCE, ORIGIN_US)
-QUAKE = records(PICKS, frames(NETWORK, START_US, END_US, made=moved(PICKS)))
+QUAKE = records(PICKS, frames(NETWORK, START_US, END_US, made=moved(PICKS, SOURCE, ORIGIN_US)))
 
 
 def last_of(found):
@@ -78,7 +61,6 @@ def test_an_earthquake_is_provisional_then_confirmed_and_gets_its_magnitude():
     assert statuses[-1] == "confirmed"
     assert statuses == sorted(statuses, reverse=True)
     first_sized = next(e for e in found if e.magnitude is not None)
-    assert found[0].magnitude is None
     assert 0.4 <= (first_sized.updated_us - PICKS[0][1].time_us) * 1e-6 <= 3.0
     last = found[-1]
     assert apart_km(last, SOURCE) < 4.0
@@ -112,7 +94,7 @@ def test_two_picks_where_the_others_are_silent_come_to_nothing():
     two = dict(list(ring(42.5, 74.6, 12.0, 2).items()))
     others = {f"YY.O{i}": at for i, at in enumerate(ring(42.5, 74.6, 22.0, 6, 20.0).values())}
     picks = earthquake_picks(two, (42.5, 74.6, 8.0), ORIGIN_US, delay_s=0.7)
-    made = moved(picks, (42.5, 74.6, 8.0))
+    made = moved(picks, (42.5, 74.6, 8.0), ORIGIN_US)
     found = revisions(records(picks, frames(two | others, START_US, END_US, made=made)))
     assert [e.status for e in last_of(found)] in ([], ["cancelled"])
     assert "confirmed" not in {e.status for e in found}
@@ -124,7 +106,7 @@ def test_a_provisional_event_falls_when_the_others_stay_silent():
     others = {f"YY.O{i}": at for i, at in enumerate(ring(42.5, 74.6, 40.0, 4, 20.0).values())}
     source = (42.5, 74.6, 8.0)
     picks = earthquake_picks(two, source, ORIGIN_US, delay_s=0.2)
-    made = moved(picks, source)
+    made = moved(picks, source, ORIGIN_US)
     found = revisions(
         records(
             picks,
@@ -140,8 +122,12 @@ def test_a_provisional_event_falls_when_the_others_stay_silent():
 
 def test_a_provisional_event_that_nobody_can_judge_falls_with_time():
     two = dict(list(ring(42.5, 74.6, 12.0, 2).items()))
-    picks = earthquake_picks(two, (42.5, 74.6, 8.0), ORIGIN_US)
-    found = revisions(records(picks, frames(two, START_US, END_US)))
+    source = (42.5, 74.6, 8.0)
+    picks = earthquake_picks(two, source, ORIGIN_US)
+    found = revisions(
+        records(picks, frames(two, START_US, END_US, made=moved(picks, source, ORIGIN_US)))
+    )
+    assert found[0].status == "provisional"
     assert found[-1].status == "cancelled"
     assert found[-1].reason == "no further station saw it"
     assert 19 <= (found[-1].updated_us - picks[0][1].time_us) * 1e-6 <= 22
@@ -156,7 +142,10 @@ def test_two_earthquakes_at_once_far_apart_are_two():
     second = (42.48, 78.27, 11.0)
     assert distance_azimuth(*SOURCE[:2], *second[:2])[0] > 290
     picks = earthquake_picks(there, second, ORIGIN_US + 300_000)
-    made_here, made_there = moved(PICKS), moved(picks, second, ORIGIN_US + 300_000)
+    made_here, made_there = (
+        moved(PICKS, SOURCE, ORIGIN_US),
+        moved(picks, second, ORIGIN_US + 300_000),
+    )
     read = records(
         PICKS,
         picks,
@@ -180,10 +169,11 @@ def test_picks_with_a_fault_do_not_count(fault):
 
 def test_a_clipped_pick_counts_for_the_place_and_not_for_the_size():
     clipped = [(at, msgspec.structs.replace(p, faults=("clipped",))) for at, p in PICKS]
-    inner = moved(PICKS)
+    inner = moved(PICKS, SOURCE, ORIGIN_US)
 
     def made(name, time_us):
-        return inner(name, time_us) | {"faults": ("clipped",)}
+        shaken = inner(name, time_us)
+        return shaken | {"faults": ("clipped",)} if shaken else {}
 
     found = revisions(records(clipped, frames(NETWORK, START_US, END_US, made=made)))
     assert found[-1].status == "confirmed"
@@ -193,7 +183,7 @@ def test_a_clipped_pick_counts_for_the_place_and_not_for_the_size():
 def test_repeated_picks_change_nothing():
     again = [(at + 10, p) for at, p in PICKS]
     later = [(at + 400_000, p) for at, p in PICKS]
-    shown = frames(NETWORK, START_US, END_US, made=moved(PICKS))
+    shown = frames(NETWORK, START_US, END_US, made=moved(PICKS, SOURCE, ORIGIN_US))
     assert revisions(records(PICKS, again, later, shown)) == revisions(QUAKE)
 
 
@@ -217,7 +207,9 @@ def test_picks_that_no_source_explains_begin_nothing():
 def test_one_wrong_pick_does_not_move_the_event():
     shift = {"XX.S03": 6.0}
     picks = earthquake_picks(NETWORK, SOURCE, ORIGIN_US, shift_s=shift)
-    found = revisions(records(picks, frames(NETWORK, START_US, END_US, made=moved(picks))))
+    found = revisions(
+        records(picks, frames(NETWORK, START_US, END_US, made=moved(picks, SOURCE, ORIGIN_US)))
+    )
     last = found[-1]
     assert last.status == "confirmed"
     assert apart_km(last, SOURCE) < 6.0
@@ -230,7 +222,7 @@ def test_s_picks_are_kept_as_s_and_begin_nothing():
         distance, _ = distance_azimuth(*SOURCE[:2], *place)
         time_us = ORIGIN_US + round(ak135.s(distance, SOURCE[2]) * 1e6)
         s_picks.append((time_us + 1_500_000, pick(name, place, time_us)))
-    shown = frames(NETWORK, START_US, END_US, made=moved(PICKS))
+    shown = frames(NETWORK, START_US, END_US, made=moved(PICKS, SOURCE, ORIGIN_US))
     found = revisions(records(PICKS, s_picks, shown))
     assert len({e.id for e in found}) == 1
     assert found[-1].status == "confirmed"
@@ -269,7 +261,8 @@ def test_a_pick_marked_s_belongs_to_the_event_whose_s_wave_it_fits(off_s, kept):
         {n: p for n, p in NETWORK.items() if (n, p) not in first}, SOURCE, ORIGIN_US
     )
     late = [(END_US - 30_000_000, p) for _, p in late]
-    found = revisions(records(PICKS[:4], marked, late, frames(NETWORK, START_US, END_US)))
+    shown = frames(NETWORK, START_US, END_US, made=moved(PICKS[:4], SOURCE, ORIGIN_US))
+    found = revisions(records(PICKS[:4], marked, late, shown))
     assert len({e.id for e in found}) == 1
     s_stations = {a.station for a in found[-1].arrivals if a.phase == "S"}
     assert s_stations == ({name for name, _ in first} if kept else set())

@@ -49,8 +49,8 @@ def noise(n, sigma=1000.0, seed=0):
 
 
 def named(quality, channel, arrival_ns):
-    mask = int(quality.masks(arrival_ns)[channel])
-    return tuple(name for i, name in enumerate(NAMES) if mask >> i & 1)
+    held = quality.until_ns[channel] > arrival_ns
+    return tuple(name for i, name in enumerate(NAMES) if held[i])
 
 
 def faults(samples, at_s, **options):

@@ -8,7 +8,7 @@ import bisect
 import msgspec
 import numpy as np
 import pytest
-from made_detections import START_US, earthquake_picks, frames, ring
+from made_detections import START_US, earthquake_picks, frames, moved, ring
 from made_detections import records as detection_records
 from made_recordings import SHORT, recording, records, table
 
@@ -82,14 +82,21 @@ def test_the_locator_forgets_what_is_older_than_its_memory():
     far = {f"YY.F{n}": at for n, at in enumerate(ring(42.5, 74.6, 60.0, 4, 45.0).values())}
     two = dict(list(near.items())[:2])
     source = (42.5, 74.6, 10.0)
+    begins = [START_US + begin for begin in range(20_000_000, 290_000_000, 25_370_000)]
     shakes = [
-        earthquake_picks(near | far if i % 3 == 0 else two, source, START_US + begin)
-        for i, begin in enumerate(range(20_000_000, 220_000_000, 25_370_000))
+        earthquake_picks(near | far if i % 3 == 0 else two, source, begin)
+        for i, begin in enumerate(begins)
     ]
+    quakes = zip(shakes, begins, strict=True)
+    moves = [moved(picks, source, at, lasts_s=12.0) for picks, at in quakes]
+
+    def made(name, time_us):
+        return next((m for m in (move(name, time_us) for move in reversed(moves)) if m), {})
+
     read = detection_records(
         *shakes,
-        frames(near, START_US, START_US + 240_000_000),
-        frames(far, START_US + 500_000, START_US + 240_000_000, partition=1),
+        frames(near, START_US, START_US + 310_000_000, made=made),
+        frames(far, START_US + 500_000, START_US + 310_000_000, partition=1, made=made),
     )
     tables = load()
     close = msgspec.structs.replace(SHORT.detect.locate, search_km=80.0)

@@ -1,0 +1,770 @@
+"""What the stations' reports say of one source: likelihoods, and a search through all sources.
+
+Every station says something: the time and the amplitude of its onset, later onsets that may be
+S, or that it has seen nothing although its data reach far enough. Its likelihood, over that of
+its saying the same without the source, is for an onset
+
+``1 - w + w ((1 - d) (1 - d_S) + m d + d f(t - t_P) g(a) / n + (1 - d) d_S f(t - t_S) / n)``
+
+and for silence ``1 - w d c``. `w` is the trust in the station; `d` the probability that P stands
+out of its noise, and `d_S` that S does; `f` the density of the residual, `g` that of the
+amplitude; `n` the density of what else may have made the onset, noise above all; `m` how often
+a station has picked something else before; `c` the probability that P would have been picked by
+now. An onset that does not fit weighs little, and the others decide.
+
+- Residuals follow Student's t with 3 degrees of freedom; their scale grows with travel time,
+  which is what a 1-D model is wrong by.
+- Amplitudes are peaks of acceleration or velocity since the onset, compared with Cua and Heaton
+  (2009), as the Virtual Seismologist uses them. The magnitude is the one that they fit best
+  under a Gutenberg-Richter prior; it says what the silent stations should have seen.
+- Stations that are silent, or amplitudes that fall off, thus push and pull as times do.
+
+Sources are cells of space that are split where most of the probability lies, as in the oct-tree
+search of Lomax and Curtis (2001). The likelihood of a cell is blurred by the travel time across
+it, so that no peak is lost between the first, coarse cells. The integral over all cells, times
+the rate of earthquakes, is the odds of an earthquake against none.
+
+Every constant that is not a paper's is calibrated in docs/calibration.md.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from detect.geodesy import EARTH_RADIUS_KM
+from detect.traveltimes import DEPTH_STEP_KM, DISTANCE_STEP_KM
+
+__all__ = [
+    "AMPLITUDE_SIGMA",
+    "CELLS",
+    "CELL_FIELDS",
+    "COARSE_PICKS",
+    "COLUMNS",
+    "LATERS",
+    "at_place",
+    "plane_wave",
+    "s_amplitude",
+    "search",
+]
+
+_Floats = npt.NDArray[np.float64]
+_Table = npt.NDArray[np.float32]
+
+# One station's report: degrees, seconds, log10 of m/s2 or m/s.
+(
+    LATITUDE,
+    LONGITUDE,
+    TIME,
+    SIGMA,
+    LATER,  # the first of LATERS onsets that may be S
+    _,
+    _,
+    UNTIL,  # of a silent station
+    OTHER,  # density of what else made the onset: 1/s, and 1/decade where there is an amplitude
+    TRUST,
+    SHARE,  # of one vote: stations of one place or one line have one together
+    AMPLITUDE,
+    ACCELEROMETER,
+    ELAPSED,
+    NOISE,
+    COLUMNS,
+) = range(16)
+LATERS = 3
+
+# One cell: km from the middle of the search, km, log of a density per km2, km and s, s.
+EAST, NORTH, HALF, DEPTH, HALF_DEPTH, LOG_DENSITY, ORIGIN, MAGNITUDE, LEAF, CELL_FIELDS = range(10)
+
+CELLS = 1100
+SPLITS = 45
+COARSE_PICKS = 12  # rows of onsets that come first; large cells are judged by them alone
+FINE_KM = 6.0
+SMALLEST_KM = 0.75
+NEAREST_CELL_KM = 12.0
+CELL_SHARE = 0.33  # of its distance from the middle: half the side of a first cell
+KM_PER_DEGREE = 111.195
+
+LN10 = math.log(10.0)
+B_VALUE = 1.0
+LEAST_MAGNITUDE = 3.0
+LARGEST_MAGNITUDE = 8.5
+TYPICAL_MAGNITUDE = 4.0  # as long as no amplitude is known
+
+LATEST_S = 3.0  # an onset that is later, or earlier, is hardly of this source
+MISTAKEN = 0.03  # of the stations that see P have picked something else before
+MODEL_SHARE = 0.03  # of the travel time: what the model is wrong by
+S_SIGMA_S = 0.8  # S is picked later and less exactly
+S_MODEL_SHARE = 0.04
+AMPLITUDE_SIGMA = 0.45
+GROWING_SIGMA = 0.9  # at the onset; it goes down with a second
+MOST_DETECTED = 0.93
+STANDS_OUT = 0.75  # log10 of P over the noise's peak in a second: half are picked
+STANDS_OUT_WIDTH = 0.25
+S_LARGER = 0.6  # log10 of S over P
+S_FACTOR = math.exp(-S_LARGER / STANDS_OUT_WIDTH)
+S_DECADES = 0.5  # density of the amplitude of an S that was taken for P
+MARKED_S = 0.7  # of the onsets after P that are S
+OTHER_LATER = 0.03  # density (1/s) of those that are not
+DURATION_M7_S = 14.8  # of a rupture of M 7; ten times as long for two magnitudes more
+HIDES = 0.5  # of it: most of the motion comes early
+BEGINS_AS = 6.0  # magnitude: larger ones do not begin stronger, and P is picked at its beginning
+P_KM_S_AHEAD = 8.3  # distance over S-P time
+SILENCE_WIDTH_S = 0.5
+FAR_SLOWNESSES = np.array([0.045, 0.06, 0.075, 0.09])  # s/km
+FAR_AZIMUTHS = 24
+FAR_SIGMA_S = 0.8  # its onset is not sharp
+FAR_AMPLITUDE_SIGMA = 0.4
+FAR_A_YEAR = 1500.0  # of mb 5 and more on Earth
+FAR_VELOCITY = -7.0  # log10 of their P (m/s): mb = log10(A / T in um/s) + 6.8, A / T = v / 2 pi
+FAR_STRONG = -4.7  # mb 7.3: hardly any is larger
+FAR_STEEPER = 4.0
+FAR_DETECTED = 0.02  # of these, as long as no amplitude is known
+YEAR_S = 3.15576e7
+T3 = 2.0 / (math.pi * math.sqrt(3.0))  # Student's t, 3 degrees of freedom, at 0
+
+# Slope, absorption, two constants of saturation, spreading, constant (log10 cm/s2 and cm/s):
+# Cua and Heaton (2009), rock, horizontal.
+P_ACCELERATION = (0.72, 3.3e-3, 1.6, 1.05, 1.2, -1.06)
+P_VELOCITY = (0.80, 8.4e-4, 0.76, 1.03, 1.24, -3.103)
+S_ACCELERATION = (0.73, 7.2e-4, 1.16, 0.96, 1.48, -0.42)
+S_VELOCITY = (0.86, 5.58e-4, 0.84, 0.98, 1.37, -2.58)
+FALL = np.array([P_VELOCITY, P_ACCELERATION, S_VELOCITY, S_ACCELERATION])
+CM = 2.0  # log10 of cm in a metre
+
+# Work of one row.
+DISTANCE, TRAVEL, REACH, START, VARIANCE, FALLEN, SLOPE, AMPLITUDE_VARIANCE, WORK = range(9)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _student(z: float) -> float:
+    """Density of Student's t with 3 degrees of freedom."""
+    a = 1.0 + z * z / 3.0
+    density: float = T3 / (a * a)
+    return density
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fits(residual: float, sigma: float) -> float:
+    """Density (1/s) of a residual: Student's t, but no wave is late by very much."""
+    r2 = residual * residual / (LATEST_S * LATEST_S + 9.0 * sigma * sigma)
+    r4 = r2 * r2
+    density: float = _student(residual / sigma) / (sigma * (1.0 + r4 * r4))
+    return density
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _travel(table: _Table, row: int, v: float, distance: float, depth: float) -> float:
+    """Return a travel time as `detect.traveltimes.interpolate`, within the table."""
+    at = min(distance / DISTANCE_STEP_KM, table.shape[1] - 1.001)
+    column = int(at)
+    u = at - column
+    upper = (1.0 - u) * table[row, column] + u * table[row, column + 1]
+    lower = (1.0 - u) * table[row + 1, column] + u * table[row + 1, column + 1]
+    time: float = ((1.0 - v) * upper + v * lower) * math.sqrt(distance**2 + depth**2)
+    return time
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _depth_density(depth: float) -> float:
+    """Prior of depth (1/km): most earthquakes are some 10 km deep, a fifth much deeper."""
+    shallow = depth / 36.0 * math.exp(-depth / 6.0)
+    density: float = 0.8 * shallow + 0.2 / 35.0 * math.exp(-depth / 35.0)
+    return density
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _unit(latitude: float, longitude: float, out: _Floats) -> None:
+    phi = math.radians(latitude)
+    turn = math.radians(longitude)
+    out[0] = math.cos(phi) * math.cos(turn)
+    out[1] = math.cos(phi) * math.sin(turn)
+    out[2] = math.sin(phi)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _agreed(work: _Floats, rows: _Floats, onsets: int) -> float:
+    """Return the origin time: where most onsets agree, then reweighted means."""
+    origin: float = work[0, START]
+    if onsets == 1:
+        return origin
+    best = -1.0
+    for j in range(min(onsets, 6)):
+        agree = 0.0
+        for i in range(onsets):
+            z2 = (work[i, START] - work[j, START]) ** 2 / work[i, VARIANCE]
+            agree += rows[i, TRUST] / (1.0 + z2 / 3.0)
+        if agree > best:
+            best = agree
+            origin = work[j, START]
+    for _ in range(3):
+        total = 0.0
+        weight = 0.0
+        for i in range(onsets):
+            z2 = (work[i, START] - origin) ** 2 / work[i, VARIANCE]
+            w = rows[i, TRUST] / (work[i, VARIANCE] * (1.0 + z2 / 3.0))
+            weight += w
+            total += w * work[i, START]
+        origin = total / weight
+    return origin
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _saturation(magnitude: float, kind: int) -> float:
+    """Return the distance (km) that a large source adds, of Cua and Heaton."""
+    over = magnitude - 5.0
+    grown: float = FALL[kind, 2] * (math.atan(over) + 1.4) * math.exp(FALL[kind, 3] * over)
+    return grown
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fallen(kind: int, reach: float) -> float:
+    """Return log10 of the amplitude (m/s or m/s2) that magnitude 0 would have."""
+    fallen: float = FALL[kind, 5] - FALL[kind, 1] * reach - FALL[kind, 4] * math.log10(reach) - CM
+    return fallen
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def s_amplitude(
+    accelerometer: bool, magnitude: float, distance_km: float, depth_km: float
+) -> float:
+    """Return the expected peak of S on rock, log10 of m/s2 or m/s: Cua and Heaton (2009).
+
+    Parameters
+    ----------
+    accelerometer
+        Acceleration, or else velocity.
+    magnitude, distance_km, depth_km
+        Of the source, and its epicentral distance. Depth below 10 km counts as distance.
+    """
+    kind = 3 if accelerometer else 2
+    reach = math.sqrt(distance_km**2 + 9.0 + max(depth_km - 10.0, 0.0) ** 2)
+    amplitude: float = FALL[kind, 0] * magnitude + _fallen(
+        kind, reach + _saturation(magnitude, kind)
+    )
+    return amplitude
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _magnitude(
+    work: _Floats, rows: _Floats, onsets: int, origin: float, large: bool, magnitude: float
+) -> tuple[float, float]:
+    """Return the magnitude that the amplitudes fit, and its variance; 0 without any.
+
+    An outlier in time counts little. `large` takes the source's own size into account, by
+    the magnitude found before.
+    """
+    total = 0.0
+    weight = 0.0
+    for i in range(onsets):
+        amplitude = rows[i, AMPLITUDE]
+        if math.isnan(amplitude):
+            continue
+        kind = int(rows[i, ACCELEROMETER])
+        elapsed = rows[i, ELAPSED]
+        if elapsed * P_KM_S_AHEAD > work[i, REACH]:
+            kind += 2
+        grown = _saturation(magnitude, kind) if large else 0.25
+        work[i, FALLEN] = _fallen(kind, work[i, REACH] + grown)
+        work[i, SLOPE] = FALL[kind, 0]
+        growing = GROWING_SIGMA * math.exp(-elapsed)
+        variance = AMPLITUDE_SIGMA * AMPLITUDE_SIGMA + growing * growing
+        work[i, AMPLITUDE_VARIANCE] = variance
+        z2 = (work[i, START] - origin) ** 2 / work[i, VARIANCE]
+        w = rows[i, TRUST] * rows[i, SHARE] * FALL[kind, 0] ** 2 / (variance * (1.0 + z2 / 3.0))
+        weight += w
+        total += w * (amplitude - work[i, FALLEN]) / FALL[kind, 0]
+    if weight == 0.0:
+        return TYPICAL_MAGNITUDE, 0.0
+    variance = 1.0 / (weight + 0.01)
+    fitted = total / weight - B_VALUE * LN10 * variance
+    return min(max(fitted, LEAST_MAGNITUDE), LARGEST_MAGNITUDE), variance
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge(
+    cell: _Floats,
+    vector: _Floats,
+    rows: _Floats,
+    vectors: _Floats,
+    onsets: int,
+    p_table: _Table,
+    s_table: _Table,
+    silent_after_s: float,
+    work: _Floats,
+    detail: _Floats,
+) -> None:
+    """Fill in what the reports say of a cell: LOG_DENSITY, ORIGIN and MAGNITUDE.
+
+    `detail` is filled for each row: residual and probability that it belongs to the source, or
+    for a silent one 0 and the probability that it should have seen it.
+    """
+    n = rows.shape[0]
+    depth = cell[DEPTH]
+    at = min(depth / DEPTH_STEP_KM, p_table.shape[0] - 1.001)
+    row = int(at)
+    v = at - row
+    blur = (cell[HALF] / 10.0) ** 2  # variance of P across the cell: side / sqrt(12), 6 km/s
+    blur_s = (cell[HALF] / 6.0) ** 2
+    below = max(depth - 10.0, 0.0)
+    below = 9.0 + below * below
+    for i in range(n):
+        x = vectors[i, 0] - vector[0]
+        y = vectors[i, 1] - vector[1]
+        z = vectors[i, 2] - vector[2]
+        chord2 = x * x + y * y + z * z
+        distance = EARTH_RADIUS_KM * math.sqrt(chord2) * (1.0 + chord2 / 24.0)
+        work[i, DISTANCE] = distance
+        work[i, REACH] = math.sqrt(distance * distance + below)
+        if i < onsets:
+            travel = _travel(p_table, row, v, distance, depth)
+            work[i, TRAVEL] = travel
+            work[i, START] = rows[i, TIME] - travel
+            steep = cell[HALF_DEPTH] / 12.0 * depth / work[i, REACH]
+            work[i, VARIANCE] = (
+                rows[i, SIGMA] ** 2 + (MODEL_SHARE * travel) ** 2 + blur + steep * steep
+            )
+    origin = _agreed(work, rows, onsets)
+    magnitude, spread = _magnitude(work, rows, onsets, origin, False, 0.0)
+    large = magnitude > 5.0
+    if large and spread > 0.0:
+        magnitude, spread = _magnitude(work, rows, onsets, origin, True, magnitude)
+    begins = min(magnitude, BEGINS_AS)
+    grown_v = _saturation(begins, 0) if large else 0.25
+    grown_a = _saturation(begins, 1) if large else 0.5
+    duration = DURATION_M7_S * math.exp(0.5 * LN10 * (magnitude - 7.0))
+    log_p = -B_VALUE * LN10 * (magnitude - LEAST_MAGNITUDE)
+    product = _depth_density(depth)
+    if spread > 0.0:
+        product *= B_VALUE * LN10 * math.sqrt(2.0 * math.pi * spread)
+    precision = 0.01
+    for i in range(n):
+        kind = int(rows[i, ACCELEROMETER])
+        expected = FALL[kind, 0] * begins + _fallen(
+            kind, work[i, REACH] + (grown_a if kind == 1 else grown_v)
+        )
+        out = (expected - rows[i, NOISE] - STANDS_OUT) / STANDS_OUT_WIDTH
+        trust = rows[i, TRUST]
+        if i >= onsets:
+            detail[i, 0] = 0.0
+            detail[i, 1] = 0.0
+            if out < -6.0:
+                continue
+            travel = _travel(p_table, row, v, work[i, DISTANCE], depth)
+            over = (rows[i, UNTIL] - origin - travel - silent_after_s) / SILENCE_WIDTH_S
+            if over < -6.0:
+                continue
+            detail[i, 1] = MOST_DETECTED / ((1.0 + math.exp(-out)) * (1.0 + math.exp(-over)))
+            likelihood = 1.0 - trust * detail[i, 1]
+        else:
+            e = math.exp(-out)
+            d = MOST_DETECTED / (1.0 + e)
+            d_s = MOST_DETECTED / (1.0 + e * S_FACTOR)
+            sigma = math.sqrt(work[i, VARIANCE])
+            fits = _fits(work[i, START] - origin, sigma)
+            fits_amplitude = 1.0
+            fits_amplitude_s = 1.0
+            if not math.isnan(rows[i, AMPLITUDE]):
+                s = math.sqrt(work[i, AMPLITUDE_VARIANCE])
+                z = (rows[i, AMPLITUDE] - work[i, FALLEN] - work[i, SLOPE] * magnitude) / s
+                fits_amplitude = _student(z) / s
+                fits_amplitude_s = S_DECADES
+            travel_s = _travel(s_table, row, v, work[i, DISTANCE], depth)
+            sigma_s = math.sqrt(
+                rows[i, SIGMA] ** 2
+                + S_SIGMA_S**2
+                + (S_MODEL_SHARE * travel_s) ** 2
+                + blur_s
+                + (cell[HALF_DEPTH] / 7.0 * depth / work[i, REACH]) ** 2
+            )
+            fits_s = _fits(rows[i, TIME] - origin - travel_s, sigma_s)
+            as_p = trust * d * fits * fits_amplitude / rows[i, OTHER]
+            as_s = trust * (1.0 - d) * d_s * fits_s * fits_amplitude_s / rows[i, OTHER]
+            unseen = (1.0 - d) * (1.0 - d_s) + MISTAKEN * d
+            likelihood = 1.0 - trust + trust * unseen + as_p + as_s
+            belongs = as_p / likelihood
+            detail[i, 0] = work[i, START] - origin
+            detail[i, 1] = belongs
+            precision += belongs / work[i, VARIANCE]
+            if not math.isnan(rows[i, LATER]):
+                marked = 0.0
+                for k in range(LATERS):
+                    later = rows[i, LATER + k]
+                    if not math.isnan(later):
+                        marked += _fits(later - origin - travel_s, sigma_s)
+                # While the rupture lasts, P goes on and S does not stand out of it.
+                hidden = math.exp(-HIDES * duration / (travel_s - work[i, TRAVEL] + 0.1))
+                share = trust * MARKED_S * belongs * hidden
+                likelihood *= 1.0 - share + share * marked / OTHER_LATER
+        if rows[i, SHARE] == 1.0:
+            product *= likelihood
+            if product < 1e-200 or product > 1e200:
+                log_p += math.log(product)
+                product = 1.0
+        else:
+            log_p += rows[i, SHARE] * math.log(likelihood)
+    cell[LOG_DENSITY] = log_p + math.log(product) + 0.5 * math.log(2.0 * math.pi / precision)
+    cell[ORIGIN] = origin
+    cell[MAGNITUDE] = magnitude
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def at_place(east: float, north: float, latitude: float, longitude: float) -> tuple[float, float]:
+    """Latitude and longitude of a point some km east and north of another."""
+    lat = min(max(latitude + north / KM_PER_DEGREE, -89.9), 89.9)
+    return lat, longitude + east / (KM_PER_DEGREE * math.cos(math.radians(lat)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def search(
+    latitude: float,
+    longitude: float,
+    reach_km: float,
+    max_depth_km: float,
+    rows: _Floats,
+    onsets: int,
+    p_table: _Table,
+    s_table: _Table,
+    silent_after_s: float,
+    cells: _Floats,
+    detail: _Floats,
+    point: _Floats,
+) -> float:
+    """Find the posterior of a source, and the point where it is densest.
+
+    Parameters
+    ----------
+    latitude, longitude
+        Middle of the search, degrees.
+    reach_km, max_depth_km
+        How far sources are looked for from there, and how deep.
+    rows : float64[n, COLUMNS]
+        The stations' reports: onsets first.
+    onsets
+        How many; at least one.
+    p_table, s_table
+        See `detect.traveltimes.TravelTimes`.
+    silent_after_s
+        How long after P was due a station is taken to be silent.
+    cells : float64[CELLS, CELL_FIELDS]
+        Work.
+    detail : float64[n, 2]
+        Out, at the point: see `_judge`.
+    point : float64[CELL_FIELDS + 3]
+        Out: the point as a cell; then one sigma of its epicentre (km; radius of the circle of
+        one sigma), of depth (km) and of origin time (s).
+
+    Returns
+    -------
+    float
+        Log of the odds of a source against none, for one earthquake of M 3 and more a second
+        and km2.
+    """
+    n = rows.shape[0]
+    vectors = np.empty((n, 3))
+    for i in range(n):
+        _unit(rows[i, LATITUDE], rows[i, LONGITUDE], vectors[i])
+    rough = np.empty((n, COLUMNS))
+    rough_vectors = np.empty((n, 3))
+    few = min(onsets, COARSE_PICKS)
+    m = few + n - onsets
+    for i in range(m):
+        at = i if i < few else i + onsets - few
+        rough[i] = rows[at]
+        rough_vectors[i] = vectors[at]
+    work = np.empty((n, WORK))
+    vector = np.empty(3)
+    stack = np.empty((600, 3))
+    side = reach_km / 4.0
+    top = 0
+    for i in range(16):
+        stack[top, 0] = (i % 4 - 1.5) * 2.0 * side
+        stack[top, 1] = (i // 4 - 1.5) * 2.0 * side
+        stack[top, 2] = side
+        top += 1
+    layers = max(1, round(max_depth_km / 20.0))
+    thick = max_depth_km / layers / 2.0
+    count = 0
+    while top > 0:
+        top -= 1
+        east, north, half = stack[top]
+        away = math.sqrt(east * east + north * north)
+        if half > NEAREST_CELL_KM and half > CELL_SHARE * away:
+            half /= 2.0
+            for k in range(4):
+                stack[top + k, 0] = east + (half if k % 2 else -half)
+                stack[top + k, 1] = north + (half if k // 2 else -half)
+                stack[top + k, 2] = half
+            top += 4
+            continue
+        lat, lon = at_place(east, north, latitude, longitude)
+        _unit(lat, lon, vector)
+        for k in range(layers):
+            cell = cells[count]
+            cell[EAST], cell[NORTH], cell[HALF] = east, north, half
+            cell[DEPTH], cell[HALF_DEPTH], cell[LEAF] = (2 * k + 1) * thick, thick, 1.0
+            _judge(
+                cell,
+                vector,
+                rough[:m],
+                rough_vectors[:m],
+                few,
+                p_table,
+                s_table,
+                silent_after_s,
+                work,
+                detail,
+            )
+            count += 1
+    for _ in range(SPLITS):
+        best = -1
+        most = -np.inf
+        for i in range(count):
+            if cells[i, LEAF] == 1.0 and cells[i, HALF] > SMALLEST_KM:
+                mass = cells[i, LOG_DENSITY] + math.log(
+                    cells[i, HALF] * cells[i, HALF] * cells[i, HALF_DEPTH]
+                )
+                if mass > most:
+                    most = mass
+                    best = i
+        if best < 0 or count + 8 > cells.shape[0]:
+            break
+        cells[best, LEAF] = 0.0
+        half = cells[best, HALF] / 2.0
+        deep = 2 if cells[best, HALF_DEPTH] > 0.6 * cells[best, HALF] else 1
+        half_depth = cells[best, HALF_DEPTH] / deep
+        for k in range(4 * deep):
+            cell = cells[count]
+            cell[EAST] = cells[best, EAST] + (half if k % 2 else -half)
+            cell[NORTH] = cells[best, NORTH] + (half if (k // 2) % 2 else -half)
+            cell[HALF] = half
+            below = 0.0 if deep == 1 else (half_depth if k // 4 else -half_depth)
+            cell[DEPTH] = cells[best, DEPTH] + below
+            cell[HALF_DEPTH] = half_depth
+            cell[LEAF] = 1.0
+            lat, lon = at_place(cell[EAST], cell[NORTH], latitude, longitude)
+            _unit(lat, lon, vector)
+            if half > FINE_KM:
+                _judge(
+                    cell,
+                    vector,
+                    rough[:m],
+                    rough_vectors[:m],
+                    few,
+                    p_table,
+                    s_table,
+                    silent_after_s,
+                    work,
+                    detail,
+                )
+            else:
+                _judge(
+                    cell,
+                    vector,
+                    rows,
+                    vectors,
+                    onsets,
+                    p_table,
+                    s_table,
+                    silent_after_s,
+                    work,
+                    detail,
+                )
+            count += 1
+    log_total = _densest(cells, count, point)
+    lat, lon = at_place(point[EAST], point[NORTH], latitude, longitude)
+    _unit(lat, lon, vector)
+    _judge(point, vector, rows, vectors, onsets, p_table, s_table, silent_after_s, work, detail)
+    return log_total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _densest(cells: _Floats, count: int, point: _Floats) -> float:
+    """Find where the posterior, blurred by its own width, is densest; see `search`.
+
+    Returns the log of its integral.
+    """
+    top = -np.inf
+    peak = 0
+    leaf_top = -np.inf
+    for i in range(count):
+        if cells[i, LEAF] == 1.0:
+            if cells[i, LOG_DENSITY] > top:
+                top = cells[i, LOG_DENSITY]
+                peak = i
+            mass = cells[i, LOG_DENSITY] + math.log(
+                8.0 * cells[i, HALF] * cells[i, HALF] * cells[i, HALF_DEPTH]
+            )
+            leaf_top = max(leaf_top, mass)
+    weight = np.zeros(count)
+    total = 0.0
+    east = 0.0
+    north = 0.0
+    for i in range(count):
+        if cells[i, LEAF] == 1.0:
+            weight[i] = math.exp(
+                cells[i, LOG_DENSITY]
+                + math.log(8.0 * cells[i, HALF] * cells[i, HALF] * cells[i, HALF_DEPTH])
+                - leaf_top
+            )
+            total += weight[i]
+            east += weight[i] * cells[i, EAST]
+            north += weight[i] * cells[i, NORTH]
+    east /= total
+    north /= total
+    wide = _spread(cells, count, weight, total, east, north)
+    blur = 0.8 * wide * wide + 0.01
+    starts = ((east, north), (cells[peak, EAST], cells[peak, NORTH]))
+    densest = -1.0
+    for start in starts:
+        at_east, at_north = start
+        density = 0.0
+        for _ in range(12):
+            density = 0.0
+            next_east = 0.0
+            next_north = 0.0
+            for i in range(count):
+                if weight[i] > 0.0:
+                    d2 = (cells[i, EAST] - at_east) ** 2 + (cells[i, NORTH] - at_north) ** 2
+                    w = weight[i] * math.exp(-0.5 * d2 / blur)
+                    density += w
+                    next_east += w * cells[i, EAST]
+                    next_north += w * cells[i, NORTH]
+            at_east = next_east / density
+            at_north = next_north / density
+        if density > densest:
+            densest = density
+            east = at_east
+            north = at_north
+    depth = 0.0
+    near = 0.0
+    for i in range(count):
+        if weight[i] > 0.0:
+            d2 = (cells[i, EAST] - east) ** 2 + (cells[i, NORTH] - north) ** 2
+            w = weight[i] * math.exp(-0.5 * d2 / blur)
+            near += w
+            depth += w * cells[i, DEPTH]
+    depth /= near
+    origin = 0.0
+    for i in range(count):
+        origin += weight[i] * cells[i, ORIGIN] if weight[i] > 0.0 else 0.0
+    origin /= total
+    deep = 0.0
+    late = 0.0
+    for i in range(count):
+        if weight[i] > 0.0:
+            deep += weight[i] * ((cells[i, DEPTH] - depth) ** 2 + cells[i, HALF_DEPTH] ** 2 / 3.0)
+            late += weight[i] * (cells[i, ORIGIN] - origin) ** 2
+    point[EAST], point[NORTH], point[DEPTH] = east, north, depth
+    point[HALF], point[HALF_DEPTH], point[LEAF] = SMALLEST_KM, SMALLEST_KM, 1.0
+    point[CELL_FIELDS] = _spread(cells, count, weight, total, east, north)
+    point[CELL_FIELDS + 1] = math.sqrt(deep / total)
+    point[CELL_FIELDS + 2] = math.sqrt(late / total)
+    return leaf_top + math.log(total)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _spread(
+    cells: _Floats, count: int, weight: _Floats, total: float, east: float, north: float
+) -> float:
+    """Return one sigma (km, in one direction) of the epicentre about a point."""
+    squares = 0.0
+    for i in range(count):
+        if weight[i] > 0.0:
+            d2 = (cells[i, EAST] - east) ** 2 + (cells[i, NORTH] - north) ** 2
+            squares += weight[i] * (d2 + 2.0 * cells[i, HALF] ** 2 / 3.0)
+    return math.sqrt(0.5 * squares / total)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def plane_wave(
+    latitude: float, longitude: float, rows: _Floats, onsets: int, silent_after_s: float
+) -> float:
+    """Judge the reports as one wave from thousands of km away.
+
+    Such a wave crosses the network at 11 to 25 km/s (ak135, 20 to 95 degrees), equally strong
+    everywhere, and no S follows. How strong, and how often, is known: mb of the world's
+    earthquakes, ten times fewer for each magnitude.
+
+    Parameters
+    ----------
+    latitude, longitude
+        A point within the network, degrees.
+    rows, onsets, silent_after_s
+        See `search`.
+
+    Returns
+    -------
+    float
+        Log of the odds against nothing.
+    """
+    n = rows.shape[0]
+    work = np.empty((n, WORK))
+    east = np.empty(n)
+    north = np.empty(n)
+    shrink = math.cos(math.radians(latitude))
+    for i in range(n):
+        turn = (rows[i, LONGITUDE] - longitude + 180.0) % 360.0 - 180.0
+        east[i] = turn * KM_PER_DEGREE * shrink
+        north[i] = (rows[i, LATITUDE] - latitude) * KM_PER_DEGREE
+        work[i, VARIANCE] = rows[i, SIGMA] ** 2 + FAR_SIGMA_S**2
+    logs = np.empty(FAR_SLOWNESSES.size * FAR_AZIMUTHS)
+    for k in range(logs.size):
+        slowness = FAR_SLOWNESSES[k // FAR_AZIMUTHS]
+        azimuth = 2.0 * math.pi * (k % FAR_AZIMUTHS) / FAR_AZIMUTHS
+        for i in range(n):
+            work[i, TRAVEL] = slowness * (
+                east[i] * math.sin(azimuth) + north[i] * math.cos(azimuth)
+            )
+            if i < onsets:
+                work[i, START] = rows[i, TIME] - work[i, TRAVEL]
+        origin = _agreed(work, rows, onsets)
+        total = 0.0
+        weight = 0.0
+        for i in range(onsets):
+            if not math.isnan(rows[i, AMPLITUDE]):
+                z2 = (work[i, START] - origin) ** 2 / work[i, VARIANCE]
+                w = rows[i, TRUST] * rows[i, SHARE] / (1.0 + z2 / 3.0)
+                weight += w
+                total += w * (rows[i, AMPLITUDE] + _to_velocity(rows[i, ACCELEROMETER]))
+        mean = total / weight if weight > 0.0 else math.nan
+        variance = FAR_AMPLITUDE_SIGMA**2 / (weight + 0.01)
+        log_p = math.log(FAR_A_YEAR * FAR_DETECTED / YEAR_S)
+        if weight > 0.0:
+            log_p = math.log(LN10 * FAR_A_YEAR / YEAR_S * math.sqrt(2.0 * math.pi * variance))
+            log_p -= LN10 * (mean - FAR_VELOCITY + FAR_STEEPER * max(0.0, mean - FAR_STRONG))
+        precision = 0.01
+        for i in range(n):
+            d = 0.5 * MOST_DETECTED
+            if weight > 0.0:
+                noise = rows[i, NOISE] + _to_velocity(rows[i, ACCELEROMETER])
+                d = MOST_DETECTED / (
+                    1.0 + math.exp(-(mean - noise - STANDS_OUT) / STANDS_OUT_WIDTH)
+                )
+            trust = rows[i, TRUST]
+            if i >= onsets:
+                over = rows[i, UNTIL] - origin - work[i, TRAVEL] - silent_after_s
+                if over < -6.0 * SILENCE_WIDTH_S:
+                    continue
+                likelihood = 1.0 - trust * d / (1.0 + math.exp(-over / SILENCE_WIDTH_S))
+            else:
+                sigma = math.sqrt(work[i, VARIANCE])
+                fits = _fits(work[i, START] - origin, sigma)
+                if not math.isnan(rows[i, AMPLITUDE]):
+                    z = rows[i, AMPLITUDE] + _to_velocity(rows[i, ACCELEROMETER]) - mean
+                    fits *= _student(z / FAR_AMPLITUDE_SIGMA) / FAR_AMPLITUDE_SIGMA
+                as_p = trust * d * fits / rows[i, OTHER]
+                likelihood = 1.0 - trust * d + as_p
+                precision += as_p / likelihood / work[i, VARIANCE]
+                if not math.isnan(rows[i, LATER]):
+                    likelihood *= 1.0 - trust * MARKED_S * as_p / likelihood
+            log_p += rows[i, SHARE] * math.log(likelihood)
+        logs[k] = log_p + 0.5 * math.log(2.0 * math.pi / precision)
+    top = logs.max()
+    return float(top + math.log(np.exp(logs - top).mean()))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _to_velocity(accelerometer: float) -> float:
+    """Return what brings log10 of an amplitude at 1 Hz to that of velocity."""
+    return -math.log10(2.0 * math.pi) if accelerometer == 1.0 else 0.0
