@@ -1,18 +1,26 @@
 """Messages as CAP 1.2 (OASIS Common Alerting Protocol, 2010) and back.
 
-Facts that CAP has no element for stand in `parameter`, named as the fields of
-`dispatch.messages.Message` in camel case, times as ISO 8601 with microseconds; each place is
-one parameter ``place`` holding JSON. Numbers are written shortest that read back the same.
-The same message always gives the same bytes.
+There is one `info` for each language. Facts that CAP has no element for stand in `parameter`,
+named as the fields of `dispatch.messages.Message` in camel case, times as ISO 8601 with
+microseconds; each place is one parameter ``place`` holding JSON, in the first `info` alone.
+Numbers are written shortest that read back the same. The same message always gives the same
+bytes.
+
+The first `area` holds everyone who is warned; each further one, within it, where the shaking
+is to be stronger. ``cellBroadcastShort`` and ``cellBroadcastLong`` are texts of at most 90 and
+360 characters, each with the number of pages it takes.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
+from xml.sax.saxutils import escape
 
 import msgspec
 from lxml import etree
 
-from dispatch import wording
-from dispatch.messages import CancelReason, Message, PlaceWarning
+from dispatch import broadcast, wording
+from dispatch.local_time import cap_text
+from dispatch.messages import CancelReason, Message, PlaceWarning, WarnedArea
 from stream.errors import AlatauError
 
 __all__ = ["NAMESPACE", "CapError", "build", "parse", "reference", "time_text"]
@@ -21,6 +29,10 @@ NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 EVENT_CODE = ("OET:v1.2", "OET-068")
 """Earthquake in the OASIS Event Terms List."""
 
+_COUNTRY = "ISO3166-1"
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_RETURN = {"\r": "&#13;"}
+_AREA_LEVELS = "areaIntensities"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CAP = "{" + NAMESPACE + "}"
 _RESPONSES: dict[CancelReason | None, str] = {
@@ -32,7 +44,7 @@ _RESPONSES: dict[CancelReason | None, str] = {
 _ELEMENTS = {
     *("identifier", "sender", "status", "msgType", "references"),
     *("onsetUs", "expiresUs", "urgency", "severity", "certainty", "senderName", "web", "contact"),
-    *("country", "places", "languages"),
+    *("country", "places", "languages", "areas"),
 }
 """Fields, by their names in camel case, that stand in an element or in repeated parameters."""
 
@@ -42,20 +54,23 @@ _PARAMETERS = tuple(
     if field.encode_name not in _ELEMENTS
 )
 _ATTRIBUTES = {f.encode_name: f.name for f in msgspec.structs.fields(Message)}
+_REQUIRED = {f.name for f in msgspec.structs.fields(Message) if f.required}
+_JSON = {"areaPlaces", "areaGeonameids", "exposure"}
 
 
 class CapError(AlatauError):
     """Bytes that are not a CAP message of ours."""
 
 
-def time_text(time_us: int) -> str:
+def time_text(time_us: int, timezone: str = "UTC") -> str:
     """Write a time as CAP has it: whole seconds (rounded down), UTC as ``-00:00``."""
-    return f"{_EPOCH + timedelta(seconds=time_us // 1_000_000):%Y-%m-%dT%H:%M:%S}-00:00"
+    return cap_text(time_us, timezone)
 
 
 def reference(message: Message) -> str:
     """Name a message as `references` does."""
-    return f"{message.sender},{message.identifier},{time_text(message.sent_us)}"
+    sent = time_text(message.sent_us, message.timezone)
+    return f"{message.sender},{message.identifier},{sent}"
 
 
 def _exact(time_us: int) -> str:
@@ -69,19 +84,25 @@ def _microseconds(text: str) -> int:
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 
-def _add(parent: etree._Element, tag: str, text: str) -> etree._Element:
-    element = etree.SubElement(parent, _CAP + tag)
-    element.text = text
-    return element
+def _text_of(value: str) -> str:
+    """Write a text as XML holds it."""
+    if _NOT_XML.search(value) is not None:
+        raise ValueError("XML cannot hold a text with control characters or halves of characters")
+    return escape(value, _RETURN)
 
 
-def _pair(parent: etree._Element, tag: str, name: str, value: str) -> None:
-    element = etree.SubElement(parent, _CAP + tag)
-    _add(element, "valueName", name)
-    _add(element, "value", value)
+def _element(tag: str, text: str, indent: str = "    ") -> str:
+    return f"{indent}<{tag}>{_text_of(text)}</{tag}>\n"
 
 
-def _parameters(message: Message) -> list[tuple[str, str]]:
+def _pair(tag: str, name: str, value: str, indent: str = "    ") -> str:
+    """Write an element that holds a name and a value."""
+    inner = indent + "  "
+    named = _element("valueName", name, inner) + _element("value", value, inner)
+    return f"{indent}<{tag}>\n{named}{indent}</{tag}>\n"
+
+
+def _facts(message: Message) -> list[tuple[str, str]]:
     """Name and text of the facts that have no element of their own; None is left out."""
     pairs = []
     for name in _PARAMETERS:
@@ -98,7 +119,19 @@ def _parameters(message: Message) -> list[tuple[str, str]]:
             pairs.append((name, repr(value)))
         else:
             pairs.append((name, str(value)))
-    pairs += [("place", msgspec.json.encode(place).decode()) for place in message.places]
+    if message.areas:
+        levels = [area.intensity for area in message.areas]
+        pairs.append((_AREA_LEVELS, msgspec.json.encode(levels).decode()))
+    return pairs
+
+
+def _broadcast(message: Message, texts: wording.Wording) -> list[tuple[str, str]]:
+    """Give the texts for cell broadcast and their pages."""
+    lengths = {"Short": texts.short_of(message), "Long": texts.long_of(message)}
+    pairs = []
+    for length, text in lengths.items():
+        pairs.append((f"cellBroadcast{length}", text))
+        pairs.append((f"cellBroadcast{length}Pages", str(broadcast.pages(text))))
     return pairs
 
 
@@ -115,53 +148,109 @@ def build(message: Message) -> bytes:
     ValueError
         If a text holds what XML cannot, such as a control character.
     """
-    words = [(language, wording.load(language)) for language in message.languages]
-    alert = etree.Element(_CAP + "alert", nsmap={None: NAMESPACE})  # type: ignore[dict-item]
-    _add(alert, "identifier", message.identifier)
-    _add(alert, "sender", message.sender)
-    _add(alert, "sent", time_text(message.sent_us))
-    _add(alert, "status", message.status)
-    _add(alert, "msgType", message.msg_type)
-    _add(alert, "source", "Alatau")
-    _add(alert, "scope", "Public")
-    if (note := words[0][1].note.get(message.status)) is not None:
-        _add(alert, "note", note)
+    words = [wording.load(language) for language in message.languages]
+    parts = [
+        "<?xml version='1.0' encoding='UTF-8'?>\n",
+        f'<alert xmlns="{NAMESPACE}">\n',
+        _element("identifier", message.identifier, "  "),
+        _element("sender", message.sender, "  "),
+        _element("sent", time_text(message.sent_us, message.timezone), "  "),
+        _element("status", message.status, "  "),
+        _element("msgType", message.msg_type, "  "),
+        _element("source", "Alatau", "  "),
+        _element("scope", "Public", "  "),
+    ]
+    notes = [texts.note[message.status] for texts in words if message.status in texts.note]
+    if notes:
+        parts.append(_element("note", " ".join(notes), "  "))
     if message.references:
-        _add(alert, "references", " ".join(message.references))
-    _add(alert, "incidents", message.event_id)
-    for language, texts in words:
-        _add_info(alert, message, language, texts)
-    return etree.tostring(alert, encoding="UTF-8", xml_declaration=True, pretty_print=True)
+        parts.append(_element("references", " ".join(message.references), "  "))
+    parts.append(_element("incidents", message.event_id, "  "))
+    # What has no language is written once: most of a message, and of the time that it takes.
+    shared = _Shared(
+        facts="".join(_pair("parameter", *fact) for fact in _facts(message)),
+        places="".join(
+            _pair("parameter", "place", msgspec.json.encode(place).decode())
+            for place in message.places
+        ),
+        bounds=_bounds(message),
+        code=_pair("geocode", _COUNTRY, message.country, "      "),
+    )
+    for number, texts in enumerate(words):
+        parts += _info(message, texts, shared, is_first=number == 0)
+    parts.append("</alert>\n")
+    return "".join(parts).encode()
 
 
-def _add_info(
-    alert: etree._Element, message: Message, language: str, texts: wording.Wording
-) -> None:
-    info = etree.SubElement(alert, _CAP + "info")
-    _add(info, "language", language)
-    _add(info, "category", "Geo")
-    _add(info, "event", texts.event)
-    _add(info, "responseType", _RESPONSES[message.cancel_reason])
-    _add(info, "urgency", message.urgency)
-    _add(info, "severity", message.severity)
-    _add(info, "certainty", message.certainty)
-    _pair(info, "eventCode", *EVENT_CODE)
-    _add(info, "effective", time_text(message.sent_us))
-    _add(info, "onset", time_text(message.onset_us))
-    _add(info, "expires", time_text(message.expires_us))
-    _add(info, "senderName", message.sender_name)
-    _add(info, "headline", texts.headline_of(message))
-    _add(info, "description", texts.description_of(message))
-    _add(info, "instruction", texts.instruction_of(message))
-    _add(info, "web", message.web)
-    _add(info, "contact", message.contact)
-    for name, value in _parameters(message):
-        _pair(info, "parameter", name, value)
-    area = etree.SubElement(info, _CAP + "area")
-    _add(area, "areaDesc", texts.area_of(message))
-    circle = f"{message.latitude:.4f},{message.longitude:.4f} {message.radius_km:.1f}"
-    _add(area, "circle", circle)
-    _pair(area, "geocode", "ISO3166-1", message.country)
+class _Shared(msgspec.Struct, frozen=True):
+    """XML that is the same in every language: parameters, bounds of each area, geocode."""
+
+    facts: str
+    places: str
+    bounds: list[str]
+    code: str
+
+
+def _bounds(message: Message) -> list[str]:
+    """Write the polygons of each area, or the circle of the only one."""
+    if not message.areas:
+        circle = f"{message.latitude:.4f},{message.longitude:.4f} {message.radius_km:.1f}"
+        return [_element("circle", circle, "      ")]
+    return [
+        "".join(
+            _element("polygon", " ".join(f"{y:.4f},{x:.4f}" for y, x in ring), "      ")
+            for ring in area.polygons
+        )
+        for area in message.areas
+    ]
+
+
+def _info(
+    message: Message, texts: wording.Wording, shared: _Shared, *, is_first: bool
+) -> list[str]:
+    """Write what is said in one language."""
+    sent, onset, expires = (
+        time_text(time_us, message.timezone)
+        for time_us in (message.sent_us, message.onset_us, message.expires_us)
+    )
+    elements = (
+        ("language", texts.language),
+        ("category", "Geo"),
+        ("event", texts.event),
+        ("responseType", _RESPONSES[message.cancel_reason]),
+        ("urgency", message.urgency),
+        ("severity", message.severity),
+        ("certainty", message.certainty),
+    )
+    after_code = (
+        ("effective", sent),
+        ("onset", onset),
+        ("expires", expires),
+        ("senderName", message.sender_name),
+        ("headline", texts.headline_of(message)),
+        ("description", texts.description_of(message)),
+        ("instruction", texts.instruction_of(message)),
+        ("web", message.web),
+        ("contact", message.contact),
+    )
+    names = [
+        texts.area_of(message),
+        *(texts.area_within_of(message, area.intensity) for area in message.areas[1:]),
+    ]
+    return [
+        "  <info>\n",
+        *(_element(*element) for element in elements),
+        _pair("eventCode", *EVENT_CODE),
+        *(_element(*element) for element in after_code),
+        shared.facts,
+        *(_pair("parameter", *text) for text in _broadcast(message, texts)),
+        shared.places if is_first else "",
+        *(
+            f"    <area>\n{_element('areaDesc', name, '      ')}{bounds}{shared.code}    </area>\n"
+            for name, bounds in zip(names, shared.bounds, strict=True)
+        ),
+        "  </info>\n",
+    ]
 
 
 def _root(value: bytes) -> etree._Element:
@@ -187,6 +276,20 @@ def _text(parent: etree._Element, tag: str) -> str:
     return found.text or ""
 
 
+def _read_areas(info: etree._Element, levels: str | None) -> tuple[WarnedArea, ...]:
+    if levels is None:
+        return ()
+    areas = []
+    found = msgspec.json.decode(levels, type=list[float])
+    for level, area in zip(found, info.iterfind(_CAP + "area"), strict=True):
+        rings = [
+            tuple(tuple(map(float, point.split(","))) for point in (ring.text or "").split(" "))
+            for ring in area.iterfind(_CAP + "polygon")
+        ]
+        areas.append(msgspec.convert({"intensity": level, "polygons": rings}, WarnedArea))
+    return tuple(areas)
+
+
 def parse(value: bytes) -> Message:
     """Read a message that `build` has written.
 
@@ -207,8 +310,9 @@ def parse(value: bytes) -> Message:
     }
     for name in ("urgency", "severity", "certainty", "senderName", "web", "contact"):
         fields[name] = _text(info, name)
-    codes = [_text(code, "value") for code in info.iterfind(f"{_CAP}area/{_CAP}geocode")]
-    fields["country"] = codes[0] if codes else None
+    area = info.find(_CAP + "area")
+    code = None if area is None else area.find(_CAP + "geocode")
+    fields["country"] = None if code is None else _text(code, "value")
     fields["references"] = [] if references is None else (references.text or "").split(" ")
     fields["languages"] = [_text(other, "language") for other in root.iterfind(_CAP + "info")]
     try:
@@ -217,10 +321,12 @@ def parse(value: bytes) -> Message:
         for name in _PARAMETERS:
             if name.endswith("Us"):
                 fields[name] = _microseconds(texts[name.removesuffix("Us")])
-            elif name == "areaPlaces":
-                fields[name] = msgspec.json.decode(texts[name])
+            elif name in _JSON:
+                if name in texts or _ATTRIBUTES[name] in _REQUIRED:
+                    fields[name] = msgspec.json.decode(texts[name])
             elif name in texts:
                 fields[name] = texts[name]
+        fields["areas"] = _read_areas(info, texts.get(_AREA_LEVELS))
         fields["places"] = [
             msgspec.json.decode(text, type=PlaceWarning) for name, text in pairs if name == "place"
         ]

@@ -87,9 +87,9 @@ def main() -> None:
     text = io.StringIO()
     text.write(f"# {ATTRIBUTION}\n")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("country", "name"))
+    rows.writerow(("country", "name", "population"))
     for code, country in sorted(cache.get_countries().items()):
-        rows.writerow((code, ascii_name(country["name"])))
+        rows.writerow((code, ascii_name(country["name"]), country["population"]))
     (folder / COUNTRIES_FILE).write_bytes(text.getvalue().encode("ascii"))
 
 

@@ -18,8 +18,11 @@ import msgspec
 from msgspec import Struct
 
 from detect.events import Earthquake
-from detect.shaking import radius_km
-from dispatch import cap
+from dispatch import cap, geography, names, wording
+from dispatch.areas import Areas
+from dispatch.exposure import coverage, exposed
+from dispatch.joined import ShakingField
+from dispatch.local_time import zone
 from dispatch.messages import CancelReason, Certainty, Message, Severity
 from dispatch.places import Places
 from dispatch.policy import (
@@ -97,6 +100,21 @@ class Lifecycle:
         self._travel_times = travel_times
         self._memory_us = memory // timedelta(microseconds=1)
         self._events: dict[str, _Event] = {}
+        self._read_ahead()
+
+    def _read_ahead(self) -> None:
+        """Read and draw before the first warning what it would else wait a second for.
+
+        A fault in it stops the start, not the warning.
+        """
+        geography.routes(self._places, self._settings.border_tolerance_km)
+        for country in sorted(set(self._places.country) & geography.DRAWN_AHEAD):
+            geography.cover(country, self._settings.border_tolerance_km)
+        for name in sorted(set(self._places.timezone)):
+            zone(name)
+        for language in self._settings.languages:
+            wording.load(language)
+            names.place_name(0, language, "")
 
     def fold(self, event: Earthquake, now_us: int) -> list[Message]:
         """Take in a revision; return what is to be said, by country code.
@@ -137,6 +155,7 @@ class Lifecycle:
         if event.magnitude is None:
             return []
         affected = shaken(event, self._places, self._settings)
+        areas = Areas(event, self._settings)
         messages = []
         for country in sorted(affected.keys() | known.chains.keys()):
             chain = known.chains.get(country) or _Chain()
@@ -155,6 +174,9 @@ class Lifecycle:
                 now_us,
                 self._settings.channel_delay_s,
             )
+            # Its own places first: those across the border are told on their side as well.
+            ordered = sorted(now.places, key=lambda place: place.country != country)
+            now = Expected(tuple(ordered), now.farthest_km)
             if not now.places:
                 if chain.told is not None:
                     messages.append(self._cancel(chain, event, "weaker", now_us))
@@ -162,21 +184,28 @@ class Lifecycle:
                 chain.told, now.places[: policy.max_places], event, policy
             ):
                 known.chains[country] = chain
-                messages.append(self._tell(chain, event, country, now, now_us))
+                messages.append(self._tell(chain, event, country, now, areas, now_us))
         return messages
 
     def _tell(
-        self, chain: _Chain, event: Earthquake, country: str, now: Expected, now_us: int
+        self,
+        chain: _Chain,
+        event: Earthquake,
+        country: str,
+        now: Expected,
+        areas: Areas,
+        now_us: int,
     ) -> Message:
         """Make the Alert or the Update and note it as said."""
         settings = self._settings
         policy = settings.policy_for(country)
         if event.magnitude is None:
             raise ValueError("nothing can be told without a magnitude")
-        depth_km = max(event.depth_km, settings.min_depth_km)
-        reach = radius_km(event.magnitude, policy.min_intensity, depth_km, settings.attenuation)
-        radius = max(min(reach, settings.max_distance_km), now.farthest_km)
+        reach = ShakingField.of(event, settings).reach_km(policy.min_intensity)
+        radius = max(reach, now.farthest_km)
+        own = tuple(place for place in now.places if place.country == country)
         listed = now.places[: policy.max_places]
+        drawn = areas.of(country, now.places, policy)
         sent_s = now_us // 1_000_000
         onset_us = max(sent_s * 1_000_000, min(place.s_arrival_us for place in listed))
         before = chain.told
@@ -216,8 +245,14 @@ class Lifecycle:
             radius_km=math.ceil(radius * 10 + 1) / 10,
             places_affected=len(now.places),
             people_affected=sum(place.population for place in now.places),
-            area_places=tuple(place.name for place in listed[:NAMED_IN_AREA]),
+            area_places=tuple(place.name for place in own[:NAMED_IN_AREA]),
+            area_geonameids=tuple(place.geonameid for place in own[:NAMED_IN_AREA]),
             places=listed,
+            timezone=self._places.zone_of(listed[0].geonameid),
+            areas=drawn.areas,
+            no_polygon=drawn.refused,
+            exposure=exposed(own),
+            population_coverage=coverage(self._places, country),
             sender_name=settings.sender_name,
             web=settings.web,
             contact=settings.contact,

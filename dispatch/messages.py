@@ -11,12 +11,14 @@ from msgspec import Struct
 __all__ = [
     "CancelReason",
     "Certainty",
+    "Exposed",
     "Message",
     "MsgType",
     "PlaceWarning",
     "Severity",
     "Status",
     "Urgency",
+    "WarnedArea",
 ]
 
 Status = Literal["Test", "Exercise", "Actual"]
@@ -52,6 +54,30 @@ class PlaceWarning(Struct, frozen=True, kw_only=True, rename="camel"):
     intensity: float
     s_arrival_us: int
     lead_s: float
+
+
+class WarnedArea(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where the shaking is expected to be so strong or stronger.
+
+    Attributes
+    ----------
+    intensity
+        MSK-64, to a tenth.
+    polygons
+        Each of points (latitude, longitude) in degrees with four decimals, the first again as
+        the last, anticlockwise; see `dispatch.isoseismals`.
+    """
+
+    intensity: float
+    polygons: tuple[tuple[tuple[float, float], ...], ...]
+
+
+class Exposed(Struct, frozen=True, rename="camel"):
+    """Places of the country, and their people, by the nearest whole degree of intensity."""
+
+    degree: int
+    places: int
+    people: int
 
 
 class Message(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -91,11 +117,25 @@ class Message(Struct, frozen=True, kw_only=True, rename="camel"):
     radius_km
         Of the circle about the epicentre that holds everyone who is warned.
     places_affected, people_affected
-        All places of the country that are warned, and their population.
+        All places that are warned, those just across the border too, and their population.
     area_places
-        Names of the largest of them.
+        Names of the largest of the country's own.
     places
-        The largest of them, largest first; none in a Cancel.
+        Of all, the country's own first, each part largest first; none in a Cancel.
+    area_geonameids
+        Who the `area_places` are.
+    timezone
+        IANA zone of the times that people read, and of the offsets in CAP.
+    areas
+        Of everyone who is warned, and within it of each higher degree; none where no polygon
+        can be drawn.
+    no_polygon
+        Why there is none; the circle stands instead.
+    exposure
+        People warned in places of this country, the strongest shaken first.
+    population_coverage
+        Share of the country's people that live in known places, so that `exposure` can count
+        them; None if that is not known.
     """
 
     identifier: str
@@ -137,3 +177,9 @@ class Message(Struct, frozen=True, kw_only=True, rename="camel"):
     web: str
     contact: str
     languages: tuple[str, ...]
+    area_geonameids: tuple[int, ...] = ()
+    timezone: str = "UTC"
+    areas: tuple[WarnedArea, ...] = ()
+    no_polygon: str | None = None
+    exposure: tuple[Exposed, ...] = ()
+    population_coverage: float | None = None

@@ -3,7 +3,7 @@
 From GeoNames (https://www.geonames.org), CC BY 4.0, by `dispatch.extract_places`: the
 world's cities of 100,000 people and more, and in Kazakhstan, Kyrgyzstan, Tajikistan,
 Turkmenistan and Uzbekistan every place of 1,000 and more. Points hold only part of the
-people: those outside towns are reached by a warning's circle, not by its list of places.
+people: those outside towns are reached by a warning's area, not by its list of places.
 """
 
 import csv
@@ -26,6 +26,7 @@ __all__ = [
     "PLACES_FILE",
     "Places",
     "country_name",
+    "country_population",
     "from_rows",
     "load",
 ]
@@ -64,6 +65,19 @@ class Places:
 
     def __len__(self) -> int:
         return len(self.name)
+
+    def zone_of(self, geonameid: int) -> str:
+        """IANA zone of a place by its identity.
+
+        Raises
+        ------
+        KeyError
+            If it is not among them.
+        """
+        index = int(np.searchsorted(self.geonameid, geonameid))
+        if index == len(self) or self.geonameid[index] != geonameid:
+            raise KeyError(geonameid)
+        return self.timezone[index]
 
     def within(
         self, latitude: float, longitude: float, radius_km: float
@@ -122,16 +136,22 @@ def load() -> Places:
 
 
 @cache
-def _country_names() -> dict[str, str]:
+def _countries() -> dict[str, tuple[str, int]]:
+    """Name and population by code."""
     text = (importlib.resources.files("dispatch") / COUNTRIES_FILE).read_text("ascii")
-    return dict(_rows(text))
+    return {code: (name, int(population)) for code, name, population in _rows(text)}
 
 
 def countries() -> tuple[str, ...]:
     """Return the ISO 3166-1 codes of all countries with places."""
-    return tuple(_country_names())
+    return tuple(_countries())
 
 
 def country_name(code: str) -> str:
     """English name of a country by its ISO 3166-1 code; the code itself if unknown."""
-    return _country_names().get(code, code)
+    return _countries()[code][0] if code in _countries() else code
+
+
+def country_population(code: str) -> int | None:
+    """People of a country as GeoNames counts them; None if it is unknown or has none."""
+    return (_countries()[code][1] or None) if code in _countries() else None

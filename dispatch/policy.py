@@ -4,11 +4,11 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
-import numpy as np
 from msgspec import Struct
 
 from detect.events import Earthquake
-from detect.shaking import intensity, radius_km
+from dispatch.geography import routes
+from dispatch.joined import ShakingField
 from dispatch.messages import Certainty, Message, PlaceWarning, Severity
 from dispatch.places import Places
 from dispatch.settings import DispatchSettings, Policy
@@ -27,6 +27,8 @@ __all__ = [
     "shaken",
     "stands",
 ]
+
+LEAST_STATIONS = 2  # that a magnitude rests on, and that have felt a small earthquake
 
 SHAKING_LASTS_S = 60.0
 """For so long after the S wave a warning is still of use: shaking has begun."""
@@ -60,7 +62,7 @@ class Shaken(Struct, frozen=True):
 
 
 class Expected(Struct, frozen=True):
-    """All places of one country that are to be told, largest first."""
+    """All places of which one country is to be told, largest first."""
 
     places: tuple[PlaceWarning, ...]
     farthest_km: float
@@ -93,6 +95,16 @@ def check(event: Earthquake, now_us: int) -> None:
         ),
         f"the magnitude {magnitude} is not within -3 to 11": magnitude is not None
         and not -3.0 <= magnitude <= 11.0,
+        "a rupture or a station that is not on the globe": any(
+            not (abs(latitude) <= 90.0 and abs(longitude) <= 360.0)
+            for latitude, longitude in (
+                *event.rupture,
+                *((s.latitude, s.longitude) for s in event.shaking),
+            )
+        ),
+        "shaking that is not within 0 to 12": any(
+            not 0.0 <= s.intensity <= 12.0 for s in event.shaking
+        ),
         "it was known before it happened, or it happened before 1970": not (
             0 <= event.origin_time_us <= now_us
         ),
@@ -103,20 +115,32 @@ def check(event: Earthquake, now_us: int) -> None:
 
 
 def stands(event: Earthquake, policy: Policy, *, told: bool) -> bool | None:
-    """Judge the event by status and magnitude.
+    """Judge the event by status, magnitude, and what has been felt of it.
+
+    A magnitude from one station warns nobody. Below `felt_magnitude` nobody is warned before
+    two stations have felt the S wave: small earthquakes do no harm at a distance at which there
+    is time to wait, and the formulas of intensity, made from what people felt, are too high for
+    those that nobody felt. One that may be larger than has been seen yet does not wait.
 
     Returns
     -------
     bool or None
         True: people may be warned. False: they may not. None: the event says nothing now
-        (it is provisional, or has no magnitude), and what has been told stays.
+        (it is provisional, or has no magnitude, or has not been felt), and what has been told
+        stays.
     """
     if event.magnitude is None or (
         event.status == "provisional" and policy.min_status == "confirmed"
     ):
         return None
     least = policy.min_magnitude - (policy.magnitude_hysteresis if told else 0.0)
-    return event.magnitude >= least
+    if event.magnitude < least:
+        return False
+    small = event.magnitude < policy.felt_magnitude and not event.magnitude_saturated
+    not_felt = small and sum(s.has_s for s in event.shaking) < LEAST_STATIONS
+    if event.magnitude_stations < LEAST_STATIONS or (not_felt and not told):
+        return None
+    return True
 
 
 def shaken(
@@ -124,21 +148,16 @@ def shaken(
 ) -> dict[str, list[Shaken]]:
     """Find, by country, the places that any policy could want to tell.
 
-    The magnitude must be known.
+    A place near a border is among those of both sides. The magnitude must be known.
     """
-    if event.magnitude is None:
-        raise ValueError("no intensity without a magnitude")
+    told = routes(places, settings.border_tolerance_km)
     policies = [settings.policy, *map(settings.policy_for, settings.countries)]
     lowest = min(policy.min_intensity - policy.hysteresis for policy in policies)
-    depth = max(event.depth_km, settings.min_depth_km)
-    reach = radius_km(event.magnitude, lowest - 0.05, depth, settings.attenuation)
-    index, distance = places.within(
-        event.latitude, event.longitude, min(reach, settings.max_distance_km)
-    )
-    degree = np.round(intensity(event.magnitude, distance, depth, settings.attenuation), 1)
+    index, distance, degree = ShakingField.of(event, settings).places(places, lowest)
     found: dict[str, list[Shaken]] = {}
-    for i, km, value in zip(index.tolist(), distance.tolist(), degree.tolist(), strict=True):
-        found.setdefault(places.country[i], []).append(Shaken(i, km, value))
+    for i, km, value in zip(index, distance.tolist(), degree.tolist(), strict=True):
+        for country in told[i]:
+            found.setdefault(country, []).append(Shaken(i, km, value))
     return found
 
 

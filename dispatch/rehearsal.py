@@ -108,8 +108,8 @@ def _frame(time_us: int, picks: dict[str, Pick]) -> bytes:
                 latitude=latitude,
                 longitude=longitude,
                 data_end_us=time_us,
-                pga=0.5,
-                pgv=0.02,
+                pga=0.5 if since else 1e-4,
+                pgv=0.02 if since else 1e-6,
                 since_picks=since,
             )
         )

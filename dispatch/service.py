@@ -89,17 +89,17 @@ class DispatchOperator:
     def _fold(self, record: Record) -> list[Output]:
         if not 0 <= record.timestamp < _LAST_ARRIVAL_MS:
             return [reject(record, "impossible arrival", f"{record.timestamp} ms since 1970")]
-        self._now_us = max(self._now_us, record.timestamp * 1000)
+        now_us = max(self._now_us, record.timestamp * 1000)
         try:
             event = events.decode(record.value)
             # The record's time holds whole milliseconds; the event's own moves it no further.
-            known_us = min(event.updated_us, record.timestamp * 1000 + 999)
-            self._now_us = max(self._now_us, known_us)
-            policy.check(event, self._now_us)
+            now_us = max(now_us, min(event.updated_us, record.timestamp * 1000 + 999))
+            policy.check(event, now_us)
         except _UNREADABLE as error:
             return [reject(record, "not an event", str(error))]
         except policy.ImpossibleEventError as error:
             return [reject(record, "impossible event", str(error))]
+        self._now_us = now_us
         outputs: list[Output] = []
         for message in self._lifecycle.fold(event, self._now_us):
             key = f"{message.event_id}_{message.country}".encode()

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from detect.shaking import Attenuation
+from dispatch.names import Language
 from stream.settings import Settings
 
 __all__ = ["CountryPolicy", "DispatchSettings", "Policy"]
@@ -30,13 +31,21 @@ class Policy(Settings, frozen=True):
     The defaults for intensity and magnitude are those that tell apart the region's reference
     earthquakes: Wushi 2024 (Mw 7.0, 264 km from Almaty) must be told there, where the
     formula gives 4.3; Almaty of 2025-09-21 (M 3.8, 12 km, not felt) must not, and the
-    formula gives 4.3 for it too, so that only its magnitude can keep it back.
+    formula gives 4.3 for it too: its magnitude keeps it back, and that two stations must have
+    felt it, which then bring the formula down.
     """
 
     min_intensity: Annotated[
         _Intensity, Meta(description="A place is warned from this MSK-64 intensity on")
     ] = 4.0
     min_magnitude: Annotated[_Magnitude, Meta(description="No warning below this magnitude")] = 4.5
+    felt_magnitude: Annotated[
+        _Magnitude,
+        Meta(
+            description="Below this magnitude nobody is warned before two stations have felt the "
+            "S wave"
+        ),
+    ] = 5.5
     min_status: Annotated[
         MinStatus,
         Meta(description="What an event must be; `provisional` ones may be nothing at all"),
@@ -75,6 +84,7 @@ class CountryPolicy(Settings, frozen=True):
 
     min_intensity: Annotated[_Intensity | None, Meta(description="As in the common policy")] = None
     min_magnitude: Annotated[_Magnitude | None, Meta(description="As in the common policy")] = None
+    felt_magnitude: Annotated[_Magnitude | None, Meta(description="As in the common policy")] = None
     min_status: Annotated[MinStatus | None, Meta(description="As in the common policy")] = None
     hysteresis: Annotated[_Hysteresis | None, Meta(description="As in the common policy")] = None
     magnitude_hysteresis: Annotated[
@@ -116,8 +126,8 @@ class DispatchSettings(Settings, frozen=True):
         str, Meta(description="Whom to ask, for people", min_length=1, pattern=r"^\S.*$")
     ] = "alatau@example.org"
     languages: Annotated[
-        tuple[Literal["en"], ...],
-        Meta(description="Languages of each message, in this order", min_length=1),
+        tuple[Language, ...],
+        Meta(description="Languages of each message, in this order", min_length=1, max_length=7),
     ] = ("en",)
     channel_delay_s: Annotated[
         float,
@@ -129,8 +139,20 @@ class DispatchSettings(Settings, frozen=True):
     ] = 0.0
     attenuation: Annotated[
         Attenuation,
-        Meta(description="Bindi et al. 2011 with the depth found, or with 15 km for all"),
+        Meta(
+            description="Formula of intensity: Bindi et al. 2011 with the depth found, or with 15 "
+            "km for all; Allen et al. 2012 with the distance to the hypocentre or to the rupture"
+        ),
     ] = "depth"
+    carried_km: Annotated[
+        float,
+        Meta(
+            description="What a station feels is expected at places within this distance; km. 30 "
+            "in Japan, 60 recommended for the western United States",
+            ge=0.0,
+            le=100.0,
+        ),
+    ] = 30.0
     min_depth_km: Annotated[
         float,
         Meta(
@@ -143,6 +165,15 @@ class DispatchSettings(Settings, frozen=True):
     max_distance_km: Annotated[
         float, Meta(description="No place farther away is warned; km", gt=0.0, le=1000.0)
     ] = 600.0
+    border_tolerance_km: Annotated[
+        float,
+        Meta(
+            description="A place within this distance of another country is told to that country "
+            "too; km. The borders known are good to about 2",
+            ge=0.0,
+            le=50.0,
+        ),
+    ] = 10.0
     policy: Annotated[Policy, Meta(description="The policy of every country without its own")] = (
         Policy()
     )
@@ -152,6 +183,8 @@ class DispatchSettings(Settings, frozen=True):
     ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if len(set(self.languages)) < len(self.languages):
+            raise ValueError("a language is named twice")
         if self.status == "Actual" and any(
             _EXAMPLE in text for text in (self.sender, self.web, self.contact)
         ):

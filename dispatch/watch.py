@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from detect import detections, events
-from detect.detections import Motion
+from detect.detections import Pick
 from detect.events import Earthquake
 from detect.health import Health, HealthCount
 from dispatch import cap
@@ -206,7 +206,7 @@ class Watch:
 
     def _detection(self, record: Record) -> None:
         detection = detections.decode(record.value)
-        if isinstance(detection, Motion):
+        if not isinstance(detection, Pick):
             self._health.fold(detection, record.timestamp)
 
     def _reject(self, record: Record) -> None:

@@ -6,6 +6,8 @@ from wherever the client thinks, so nothing is handed out before `seek`.
 """
 
 import asyncio
+import os
+import socket
 import ssl
 import time
 from collections import defaultdict
@@ -65,7 +67,8 @@ def connection(settings: KafkaSettings, folder: Path) -> dict[str, object]:
     """
     arguments: dict[str, object] = {
         "bootstrap_servers": settings.bootstrap,
-        "client_id": "alatau",
+        # kafka-consumer-groups --describe then tells which process has which partition
+        "client_id": f"alatau-{socket.gethostname()}-{os.getpid()}",
         "security_protocol": ("SASL_" if settings.sasl else "")
         + ("SSL" if settings.tls else "PLAINTEXT"),
         "request_timeout_ms": int(settings.request_s * 1000),

@@ -6,7 +6,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from stream.kafka_settings import KafkaSettings
-from stream.topics import ALL, OBSERVATIONS, WAVEFORMS
+from stream.topics import ALL, LEDGER, OBSERVATIONS, WAVEFORMS
 
 __all__ = ["Found", "Layout", "differences", "layouts"]
 
@@ -77,6 +77,8 @@ def layouts(
     for name in [*(topic.name for topic in ALL), *countries]:
         outside = name in (WAVEFORMS.name, OBSERVATIONS.name)
         hours = settings.waveforms_h if outside else settings.results_h
+        if name == LEDGER.name:
+            hours = FOR_EVER
         made.append(
             Layout(
                 name=name,

@@ -22,7 +22,7 @@ from stream.records import Output
 
 __all__ = ["Metrics", "StageMetrics"]
 
-disable_created_metrics()  # a second series for each, which says when it was first counted
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which says when it was first counted
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from statistics import median_low
 from typing import Protocol
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ from stream.log import Committed, Log, Member
 from stream.operator import Operator, Stage
 from stream.records import Output, Record
 from stream.rejects import reject
+from stream.topics import REJECTS
 
 __all__ = ["CAUSE", "Meter", "StageRunner"]
 
@@ -28,6 +30,8 @@ MS = timedelta(milliseconds=1)
 REPEATS = timedelta(seconds=60)
 """How long after its first a repeat may stand in the log. A rewind goes back so much further,
 so that one whose first stands before it comes before all that the state is made of."""
+
+LAST = 9  # records by which the age of a backlog is told: one wrong clock does not decide it
 
 LOOK_S = 5.0  # between two looks whether a backlog is too old: each costs three round trips
 
@@ -200,7 +204,9 @@ class StageRunner:
                 self._meter.lost(lost)
         outputs = self._process(assigned, batch)
         assigned.position = batch[-1].offset + 1
-        assigned.newest = max(assigned.newest, max(record.timestamp for record in batch))
+        refused = {output.cause for output in outputs if output.topic == REJECTS.name}
+        believed = [record.timestamp for record in batch if record.offset not in refused]
+        assigned.newest = max(assigned.newest, *believed, 0)
         said = marked(outputs, topic, partition)
         if assigned.position - len(batch) >= assigned.muted_before:
             return said
@@ -319,10 +325,11 @@ class StageRunner:
         if end - unread < 2:
             return
         oldest = await self.log.read(topic, partition, unread, 1)
-        newest = await self.log.read(topic, partition, end - 1, 1)
-        if not oldest or not newest:
+        last = await self.log.read(topic, partition, max(end - LAST, unread), LAST)
+        if not oldest or not last:
             return
-        late_ms = newest[0].timestamp - oldest[0].timestamp
+        newest = median_low(record.timestamp for record in last)
+        late_ms = newest - max(oldest[0].timestamp, assigned.newest)
         if late_ms <= self._stale_ms:
             return
         _log.error(
@@ -339,8 +346,8 @@ class StageRunner:
         turn = assigned.turn
         self._due.pop(partition, None)
         self._assigned[partition] = _Assigned(
-            self.stage.make(partition), end, end, newest[0].timestamp, turn, assigned.seen, set()
+            self.stage.make(partition), end, end, newest, turn, assigned.seen, set()
         )
         if member.turns().get(partition) == turn:
             member.seek(partition, end)
-            await member.commit({partition: Committed(end, newest[0].timestamp)})
+            await member.commit({partition: Committed(end, newest)})

@@ -7,6 +7,9 @@ __all__ = [
     "ALL",
     "DETECTIONS",
     "EVENTS",
+    "FACTS",
+    "HELD",
+    "LEDGER",
     "OBSERVATIONS",
     "REJECTS",
     "WAVEFORMS",
@@ -35,9 +38,12 @@ WAVEFORMS = Topic("waveforms", "NET.STA", "miniSEED records exactly as received"
 OBSERVATIONS = Topic(
     "observations", "sensor id", "JSON: sensor, time, quantity, value, unit", outside=True
 )
-DETECTIONS = Topic("detections", "region", "JSON: Pick or Motion")
+DETECTIONS = Topic("detections", "region", "JSON: Pick, Motion or Heartbeat")
 EVENTS = Topic("events", "event id", "JSON: one version of an event")
 ALERTS = Topic("alerts", "event and country", "CAP 1.2 XML")
+HELD = Topic("held", "event and country", "JSON: a message that waits for people, or their word")
+FACTS = Topic("facts", "what it is about", "JSON: what was decided, sent, answered, for the ledger")
+LEDGER = Topic("ledger", "what it is about", "JSON: facts in a chain of hashes, kept for ever")
 REJECTS = Topic("rejects", "source", "JSON: what could not be read, and why")
 
-ALL = (WAVEFORMS, OBSERVATIONS, DETECTIONS, EVENTS, ALERTS, REJECTS)
+ALL = (WAVEFORMS, OBSERVATIONS, DETECTIONS, EVENTS, ALERTS, HELD, FACTS, LEDGER, REJECTS)

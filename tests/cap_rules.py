@@ -47,24 +47,39 @@ def _names(root):
     )
 
 
+def _infos(root):
+    return root.findall(CAP + "info")
+
+
 def _times(root):
-    tags = ("sent", "info/effective", "info/onset", "info/expires")
-    return all(TIME.fullmatch(value) for tag in tags if (value := text(root, tag)) is not None)
+    times = [text(root, "sent")]
+    times += [text(info, tag) for info in _infos(root) for tag in ("effective", "onset", "expires")]
+    return all(TIME.fullmatch(value) for value in times if value is not None)
+
+
+def _utc_is_minus_zero(root):
+    times = [text(root, "sent")]
+    times += [text(info, tag) for info in _infos(root) for tag in ("effective", "onset", "expires")]
+    return not any(value.endswith("+00:00") for value in times if value is not None)
 
 
 def _order_of_times(root):
     try:
         sent = when(text(root, "sent"))
-        times = {
-            tag: when(value)
-            for tag in ("effective", "onset", "expires")
-            if (value := text(root, f"info/{tag}")) is not None
-        }
-        return all(time >= sent for time in times.values()) and (
-            not {"effective", "expires"} <= times.keys() or times["effective"] < times["expires"]
-        )
+        return all(_in_order(sent, info) for info in _infos(root))
     except (TypeError, ValueError):
         return False
+
+
+def _in_order(sent, info):
+    times = {
+        tag: when(value)
+        for tag in ("effective", "onset", "expires")
+        if (value := text(info, tag)) is not None
+    }
+    return all(time >= sent for time in times.values()) and (
+        not {"effective", "expires"} <= times.keys() or times["effective"] < times["expires"]
+    )
 
 
 def _references(root):
@@ -102,29 +117,82 @@ def _crosses(a, b, c, d):
     return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
 
 
+def _ring(polygon):
+    """Points (x, y), or None if it is no ring that does not meet itself."""
+    pairs = [pair.split(",") for pair in (polygon.text or "").split(" ")]
+    if len(pairs) < 4 or pairs[0] != pairs[-1]:
+        return None
+    if not all(len(p) == 2 and all(map(NUMBER.fullmatch, p)) for p in pairs):
+        return None
+    points = [(float(longitude), float(latitude)) for latitude, longitude in pairs]
+    if any(abs(x) > 180 or abs(y) > 90 for x, y in points) or len(set(points)) < len(points) - 1:
+        return None
+    sides = list(itertools.pairwise(points))
+    if any(_crosses(*s, *t) for s, t in itertools.combinations(sides, 2)):
+        return None
+    return points
+
+
 def _polygons(root):
+    return all(_ring(polygon) is not None for polygon in root.iter(CAP + "polygon"))
+
+
+def _few_points(root):
+    return all(
+        sum(len((polygon.text or "").split()) for polygon in area.iter(CAP + "polygon")) <= 100
+        for area in root.iter(CAP + "area")
+    )
+
+
+def _anticlockwise(root):
     for polygon in root.iter(CAP + "polygon"):
-        pairs = [pair.split(",") for pair in (polygon.text or "").split()]
-        if len(pairs) < 4 or pairs[0] != pairs[-1]:
-            return False
-        if not all(len(p) == 2 and all(map(NUMBER.fullmatch, p)) for p in pairs):
-            return False
-        sides = list(itertools.pairwise((float(x), float(y)) for x, y in pairs))
-        if any(_crosses(*s, *t) for s, t in itertools.combinations(sides, 2)):
+        points = _ring(polygon)
+        if points is not None and (
+            sum(a[0] * b[1] - b[0] * a[1] for a, b in itertools.pairwise(points)) <= 0
+        ):
             return False
     return True
 
 
 def _complete(root):
-    tags = ("info/expires", "info/area/areaDesc", "info/web", "info/description")
-    return text(root, "scope") != "Public" or all((text(root, tag) or "").strip() for tag in tags)
+    tags = ("expires", "area/areaDesc", "web", "headline", "description", "instruction")
+    return text(root, "scope") != "Public" or all(
+        (text(info, tag) or "").strip() for info in _infos(root) for tag in tags
+    )
+
+
+def _places(root):
+    """Each area has a polygon or a circle, and a code."""
+    return all(
+        (area.find(CAP + "polygon") is not None or area.find(CAP + "circle") is not None)
+        and text(area, "geocode/value")
+        for area in root.iter(CAP + "area")
+    )
+
+
+def _languages(root):
+    languages = [text(info, "language") for info in _infos(root)]
+    return bool(languages) and len(set(languages)) == len(languages)
 
 
 def _event_code(root):
-    return (text(root, "info/eventCode/valueName"), text(root, "info/eventCode/value")) == (
-        "OET:v1.2",
-        "OET-068",
+    return all(
+        (text(info, "eventCode/valueName"), text(info, "eventCode/value"))
+        == ("OET:v1.2", "OET-068")
+        for info in _infos(root)
     )
+
+
+def _cell_broadcast(root):
+    for info in _infos(root):
+        pairs = {
+            text(parameter, "valueName"): text(parameter, "value")
+            for parameter in info.iter(CAP + "parameter")
+        }
+        for name, longest in (("cellBroadcastShort", 90), ("cellBroadcastLong", 360)):
+            if not 0 < len(pairs.get(name, "")) <= longest:
+                return False
+    return True
 
 
 RULES = {
@@ -135,7 +203,13 @@ RULES = {
     "references before info": _references_place,
     "circle": _circles,
     "polygon": _polygons,
+    "points": _few_points,
+    "anticlockwise": _anticlockwise,
+    "UTC": _utc_is_minus_zero,
     "complete": _complete,
+    "area": _places,
+    "languages": _languages,
+    "cell broadcast": _cell_broadcast,
     "event code": _event_code,
 }
 

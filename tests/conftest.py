@@ -1,20 +1,24 @@
-"""Kafka brokers for the tests that want them, and a loud word where there are none."""
+"""Brokers for the tests that want them, and a loud word where there are none."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.kafka.fetch import Missing, jars, java
 from tests.kafka_cluster import Cluster
+from tests.mosquitto import Broker
+from tests.mosquitto import Missing as NoMosquitto
+from tests.mosquitto import executable as mosquitto
 
 NEEDS_KAFKA = {"kafka_here", "kafka_bootstrap", "kafka_cluster"}
-WITHOUT_KAFKA = pytest.StashKey[set[str]]()
+WITHOUT = pytest.StashKey[set[tuple[str, str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[WITHOUT_KAFKA] = set()
+    config.stash[WITHOUT] = set()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,18 +30,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    reasons = config.stash[WITHOUT_KAFKA]
-    for reason in sorted(reasons):
-        terminalreporter.write_sep("!", "TESTS WITH KAFKA DID NOT RUN", red=True, bold=True)
+    for what, reason in sorted(config.stash[WITHOUT]):
+        headline = f"TESTS WITH {what.upper()} DID NOT RUN"
+        terminalreporter.write_sep("!", headline, red=True, bold=True)
         terminalreporter.write_line(reason, red=True)
 
 
-def _go_without(config: pytest.Config, reason: str) -> None:
-    """Skip, so that no one overlooks it; fail where ALATAU_REQUIRE_KAFKA is set."""
-    config.stash[WITHOUT_KAFKA].add(reason)
-    if os.environ.get("ALATAU_REQUIRE_KAFKA"):
+def _go_without(config: pytest.Config, reason: str, what: str = "Kafka") -> None:
+    """Skip, so that no one overlooks it; fail where ALATAU_REQUIRE_<WHAT> is set."""
+    config.stash[WITHOUT].add((what, reason))
+    if os.environ.get(f"ALATAU_REQUIRE_{what.upper()}"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def mosquitto_here(pytestconfig: pytest.Config) -> None:
+    """MQTT brokers can be started on this machine."""
+    try:
+        mosquitto()
+    except NoMosquitto as missing:
+        _go_without(pytestconfig, str(missing), "Mosquitto")
+
+
+@pytest.fixture
+def broker(mosquitto_here: None, tmp_path: Path) -> Iterator[Broker]:
+    """One MQTT broker of the test's own."""
+    with Broker(tmp_path) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

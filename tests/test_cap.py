@@ -12,7 +12,8 @@ from lxml import etree
 from made_earthquakes import PLACES, StraightRays, earthquake, records
 
 from dispatch import cap
-from dispatch.messages import Message, PlaceWarning
+from dispatch.messages import Exposed, Message, PlaceWarning, WarnedArea
+from dispatch.names import LANGUAGES
 from dispatch.service import DispatchOperator
 from dispatch.settings import DispatchSettings
 from stream.topics import ALERTS
@@ -87,13 +88,12 @@ def changed(value, path, new):
         ("references", None, "references"),
         ("references", "alatau@example.org,x", "references"),
         ("references", "a,b,2024-01-22T18:09:19Z", "references"),
-        ("info/area/circle", "41.2690,78.6490 0.0", "circle"),
-        ("info/area/circle", "41.2690,78.6490 -5.0", "circle"),
-        ("info/area/circle", "41.2690001,78.6490 5.0", "circle"),
-        ("info/area/circle", "91.0,78.6490 5.0", "circle"),
-        ("info/area/circle", "41.0 78.6490,5.0", "circle"),
+        ("info/effective", "2024-01-22T18:09:24+00:00", "UTC"),
         ("info/expires", None, "complete"),
-        ("info/area", None, "complete"),
+        ("info/headline", None, "complete"),
+        ("info/area/areaDesc", " ", "complete"),
+        ("info/area/polygon", None, "area"),
+        ("info/area/geocode", None, "area"),
         ("info/web", None, "complete"),
         ("info/description", None, "complete"),
         ("info/description", " ", "complete"),
@@ -106,27 +106,65 @@ def test_each_rule_is_noticed_when_broken(path, new, rule):
     assert rule in violations([changed(update, path, new)])
 
 
+def without_polygons(message):
+    return msgspec.structs.replace(message, areas=(), no_polygon="it crosses the date line")
+
+
+def test_a_circle_stands_where_no_polygon_can_be_drawn():
+    message = without_polygons(cap.parse(alert_update_cancel()[0]))
+    value = cap.build(message)
+    assert violations([value]) == []
+    assert cap.parse(value) == message
+    assert b"<circle>41.2690,78.6490 " in value
+    assert b"<polygon>" not in value
+    assert b"<value>it crosses the date line</value>" in value
+
+
 @pytest.mark.parametrize(
-    "polygon",
+    "circle",
     [
-        "41,78 42,78 41,78",
-        "41,78 42,78 42,79 41,79",
-        "41,78 42,78 42,79.0000001 41,78",
-        "41,78 42,79 42,78 41,79 41,78",
-        "41 78 42 78 42 79 41 78",
+        "41.2690,78.6490 0.0",
+        "41.2690,78.6490 -5.0",
+        "41.2690001,78.6490 5.0",
+        "91.0,78.6490 5.0",
+        "41.0 78.6490,5.0",
     ],
 )
-def test_the_rule_of_polygons_is_noticed_when_broken(polygon):
-    def with_polygon(text):
-        root = etree.fromstring(alert_update_cancel()[0])
-        circle = root.find(f"{CAP}info/{CAP}area/{CAP}circle")
-        element = etree.Element(CAP + "polygon")
-        element.text = text
-        circle.addprevious(element)
-        return violations([etree.tostring(root)])
+def test_the_rule_of_circles_is_noticed_when_broken(circle):
+    value = cap.build(without_polygons(cap.parse(alert_update_cancel()[0])))
+    assert violations([value]) == []
+    assert violations([changed(value, "info/area/circle", circle)]) == ["circle"]
 
-    assert with_polygon("41,78 42,78 42,79 41,79 41,78") == []
-    assert with_polygon(polygon) == ["polygon"]
+
+@pytest.mark.parametrize(
+    ("polygon", "rules"),
+    [
+        ("41,78 41,79 42,79 42,78 41,78", []),
+        ("41,78 42,78 41,78", ["polygon"]),
+        ("41,78 42,78 42,79 41,79", ["polygon"]),
+        ("41,78 42,78 42,79.0000001 41,78", ["polygon"]),
+        ("41,78 42,79 42,78 41,79 41,78", ["polygon"]),
+        ("41 78 42 78 42 79 41 78", ["polygon"]),
+        ("41,78 42,78 42,79 41,79 41,78", ["anticlockwise"]),
+        (
+            "41,78 " + " ".join(f"41.{n:03},{79 + n / 1000}" for n in range(99)) + " 41,78",
+            ["points"],
+        ),
+    ],
+)
+def test_the_rules_of_polygons_are_noticed_when_broken(polygon, rules):
+    value = changed(alert_update_cancel()[0], "info/area/polygon", polygon)
+    assert violations([value]) == rules
+
+
+def test_two_infos_of_one_language_and_too_long_a_text_are_noticed():
+    root = etree.fromstring(alert_update_cancel()[0])
+    root.append(etree.fromstring(etree.tostring(root.find(CAP + "info"))))
+    assert violations([etree.tostring(root)]) == ["languages"]
+    for parameter in root.iter(CAP + "parameter"):
+        if parameter.findtext(CAP + "valueName") == "cellBroadcastShort":
+            parameter.find(CAP + "value").text = "x" * 91
+    assert "cell broadcast" in violations([etree.tostring(root)])
 
 
 def test_the_place_of_references_is_noticed_when_wrong():
@@ -173,6 +211,13 @@ PLACE = st.builds(
     s_arrival_us=TIME_US,
     lead_s=st.floats(-1e4, 1e4),
 )
+POINT = st.tuples(DEGREES, st.floats(-180, 180)).map(lambda p: (round(p[0], 4), round(p[1], 4)))
+AREA = st.builds(
+    WarnedArea,
+    intensity=st.floats(1, 12),
+    polygons=st.lists(st.lists(POINT, min_size=4, max_size=6).map(tuple), min_size=1).map(tuple),
+)
+EXPOSED = st.builds(Exposed, st.integers(1, 12), st.integers(0, 999), st.integers(0, 10**9))
 
 
 @st.composite
@@ -181,6 +226,7 @@ def messages(draw):
     kind = draw(st.sampled_from(["Alert", "Update", "Cancel"]))
     is_cancel = kind == "Cancel"
     reasons = st.sampled_from(["nothing", "same", "weaker"])
+    named = draw(st.lists(st.tuples(TEXT, st.integers(0, 2**40)), max_size=5))
     return Message(
         identifier=draw(NAME),
         sender=draw(NAME),
@@ -215,12 +261,18 @@ def messages(draw):
         radius_km=draw(st.floats(0.1, 2e4)),
         places_affected=draw(st.integers(0, 1000)),
         people_affected=draw(st.integers(0, 10**9)),
-        area_places=tuple(draw(st.lists(TEXT, max_size=5))),
+        area_places=tuple(name for name, _ in named),
+        area_geonameids=tuple(identity for _, identity in named),
+        timezone=draw(st.sampled_from(["UTC", "Asia/Almaty", "Asia/Kolkata", "Europe/London"])),
+        areas=tuple(draw(st.lists(AREA, max_size=3))),
+        no_polygon=draw(st.none() | NAME.filter(lambda name: name.lower() != "null")),
+        exposure=tuple(draw(st.lists(EXPOSED, max_size=3))),
+        population_coverage=draw(st.none() | st.floats(0, 3)),
         places=() if is_cancel else tuple(draw(st.lists(PLACE, min_size=1, max_size=4))),
         sender_name=draw(TEXT),
         web=draw(NAME),
         contact=draw(TEXT),
-        languages=("en",),
+        languages=tuple(draw(st.lists(st.sampled_from(LANGUAGES), min_size=1, unique=True))),
     )
 
 
@@ -266,6 +318,8 @@ LAUGHS = b"".join(
         GOOD.replace(b'{"geonameid":1,', b"{"),
         GOOD.replace(b'["Almaty"', b'["Almaty'),
         GOOD.replace(b'{"geonameid":1,', b'{"x":' + b"[" * 100_000),
+        GOOD.replace(b"<value>[4.0,4.5]</value>", b"<value>[4.0,4.5,5.5]</value>"),
+        GOOD.replace(b"<polygon>", b"<polygon>here,"),
     ],
 )
 def test_what_is_not_ours_is_refused(value):

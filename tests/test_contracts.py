@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from detect import detections, events
-from detect.detections import Motion, Pick
+from detect.detections import Heartbeat, Motion, Pick
 from detect.events import Earthquake
 from stream import rejects
 
@@ -14,9 +14,11 @@ CONTRACTS = Path(__file__).parent / "contracts"
 
 SAMPLES = [
     ("pick-1", detections, Pick),
-    ("motion-1", detections, Motion),
-    ("earthquake-1", events, Earthquake),
+    ("motion-2", detections, Motion),
+    ("heartbeat-1", detections, Heartbeat),
+    ("earthquake-2", events, Earthquake),
 ]
+OLDER = [("motion-1", detections, Motion), ("earthquake-1", events, Earthquake)]
 
 
 def golden(name):
@@ -29,6 +31,17 @@ def test_golden(name, contract, kind):
     assert type(value) is kind
     assert value.version == int(name.rsplit("-", 1)[1])
     assert contract.encode(value) == golden(name)
+
+
+@pytest.mark.parametrize(("name", "contract", "kind"), OLDER)
+def test_older_versions_are_read(name, contract, kind):
+    value = contract.decode(golden(name))
+    assert type(value) is kind
+    assert value.version == int(name.rsplit("-", 1)[1])
+    shown, written = msgspec.json.decode(golden(name)), msgspec.json.decode(contract.encode(value))
+    assert {key: written[key] for key in shown if key != "stations"} == {
+        key: shown[key] for key in shown if key != "stations"
+    }
 
 
 @pytest.mark.parametrize(("name", "contract", "kind"), SAMPLES)

@@ -2,11 +2,13 @@
 
 import time
 
+import msgspec
 import numpy as np
 import pytest
 from made_earthquakes import PLACES, WUSHI_US, StraightRays, earthquake, microseconds
 
 from detect import traveltimes
+from detect.events import Shaking
 from detect.geodesy import distances_km
 from detect.shaking import intensity
 from dispatch import places, policy
@@ -25,6 +27,18 @@ def told(quake, settings=None, *, seconds=15):
     lifecycle = Lifecycle(settings, places.load(), TIMES, memory)
     messages = lifecycle.fold(quake, quake.origin_time_us + round(seconds * 1e6))
     return {place.name: place for message in messages for place in message.places}
+
+
+def shaking(**changes):
+    """What a station feels."""
+    values = {
+        "station": "KZ.S0",
+        "latitude": 43.2,
+        "longitude": 76.9,
+        "intensity": 4.0,
+        "has_s": True,
+    }
+    return Shaking(**(values | changes))
 
 
 def reference(when, latitude, longitude, depth_km, magnitude):
@@ -55,9 +69,94 @@ def test_the_false_alarms_of_almaty_stay_silent():
     assert told(SOUTH_WEST) == {}
 
 
-def test_what_holds_the_unfelt_one_back_is_its_magnitude_alone():
+def felt(quake, *levels, has_s=True):
+    """The earthquake, with stations about the epicentre that feel so much."""
+    stations = tuple(
+        shaking(
+            station=f"KZ.S{i}",
+            latitude=quake.latitude + 0.05 * i,
+            longitude=quake.longitude,
+            intensity=level,
+            has_s=has_s,
+        )
+        for i, level in enumerate(levels)
+    )
+    return msgspec.structs.replace(quake, shaking=stations)
+
+
+def test_what_holds_the_unfelt_one_back_is_not_its_magnitude_alone():
+    """By the formula 4.3 in the city; five stations have felt 2, and it is a degree less."""
     anyone = DispatchSettings(policy=Policy(min_magnitude=3.0))
-    assert told(NOT_FELT, anyone)["Almaty"].intensity == 4.3
+    assert told(NOT_FELT, anyone) == {}
+    assert told(felt(NOT_FELT, 4.3), anyone) == {}
+    assert told(felt(NOT_FELT, 4.3, 4.2, has_s=False), anyone) == {}
+    assert told(felt(NOT_FELT, 4.3, 4.2), anyone)["Almaty"].intensity == 4.3
+    assert told(felt(NOT_FELT, 2.0, 2.1, 1.8, 2.0, 1.9), anyone) == {}
+
+
+def test_a_larger_one_or_one_that_may_be_larger_does_not_wait_to_be_felt():
+    quake = msgspec.structs.replace(NOT_FELT, magnitude=5.4)
+    assert told(quake) == {}
+    assert "Almaty" in told(msgspec.structs.replace(quake, magnitude=5.5))
+    assert "Almaty" in told(msgspec.structs.replace(quake, magnitude_saturated=True))
+    assert "Almaty" in told(quake, DispatchSettings(policy=Policy(felt_magnitude=5.0)))
+
+
+def test_a_magnitude_from_one_station_warns_nobody():
+    assert told(msgspec.structs.replace(WUSHI, magnitude_stations=1)) == {}
+
+
+def test_a_rupture_reaches_places_that_its_epicentre_does_not():
+    """Along the foot of the mountains towards Almaty, 150 km of it."""
+    quake = msgspec.structs.replace(WUSHI, magnitude=7.8)
+    line = ((41.269, 78.649), (42.6, 77.5))
+    long = msgspec.structs.replace(quake, rupture=line)
+    assert told(long)["Almaty"].intensity > told(quake)["Almaty"].intensity + 0.5
+    assert told(long)["Almaty"].s_arrival_us == told(quake)["Almaty"].s_arrival_us
+
+
+def test_what_a_station_feels_is_expected_around_it():
+    """A station in Almaty feels 7.2 of an earthquake from which the formula gives 4.3."""
+    strong = shaking(latitude=43.25, longitude=76.92, intensity=7.2, has_s=False)
+    quake = msgspec.structs.replace(WUSHI, shaking=(strong,))
+    found = told(quake)
+    assert found["Almaty"].intensity == 7.2
+    assert found["Talghar"].intensity == 7.2
+    assert told(quake, DispatchSettings(carried_km=0.0))["Almaty"].intensity == 4.3
+    assert told(quake, DispatchSettings(carried_km=20.0))["Talghar"].intensity < 5.0
+
+
+def test_what_has_been_felt_so_far_takes_nothing_from_a_large_one():
+    weak = felt(WUSHI, *[2.0] * 8)
+    assert told(weak)["Almaty"].intensity == 4.3
+    small = msgspec.structs.replace(TARAZ, magnitude_saturated=True)
+    assert told(felt(small, *[2.0] * 8)) == told(small)
+    assert told(felt(TARAZ, *[2.0] * 8)) != told(TARAZ)
+
+
+@pytest.mark.parametrize(
+    "quake",
+    [
+        felt(WUSHI, 8.0, 8.5, 9.0),
+        felt(TARAZ, 3.0, 3.0, 3.0),
+        msgspec.structs.replace(WUSHI, rupture=((41.269, 78.649), (42.6, 77.5))),
+    ],
+)
+def test_the_circle_holds_all_that_are_told(quake):
+    settings = DispatchSettings(policy=Policy(max_places=500))
+    memory = DispatchOperator(settings, PLACES, TIMES).memory
+    lifecycle = Lifecycle(settings, places.load(), TIMES, memory)
+    messages = lifecycle.fold(quake, quake.origin_time_us + 15_000_000)
+    assert messages
+    for message in messages:
+        for place in message.places:
+            distance = distances_km(
+                message.latitude,
+                message.longitude,
+                np.array([place.latitude]),
+                np.array([place.longitude]),
+            )
+            assert distance[0] <= message.radius_km
 
 
 def test_taraz_is_told():
@@ -202,6 +301,9 @@ def test_certainty():
         ({"depth_km": 900.0}, "depth"),
         ({"magnitude": 20.0}, "magnitude"),
         ({"origin_time_us": WUSHI_US + 60_000_000, "updated_us": WUSHI_US}, "before it happened"),
+        ({"rupture": ((10.0, 20.0), (91.0, 20.0))}, "rupture or a station"),
+        ({"shaking": (shaking(latitude=-95.0),)}, "rupture or a station"),
+        ({"shaking": (shaking(intensity=13.0),)}, "shaking that is not"),
         ({"origin_time_us": -1, "updated_us": WUSHI_US}, "before 1970"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Ways by which messages leave: each by itself, none waits for another."""

@@ -1,0 +1,69 @@
+"""Local times of warnings, by the zones of the package tzdata.
+
+The operating system's own zones are not asked: an old system still has Almaty at +06:00, where
+it has been +05:00 since 2024-03-01.
+"""
+
+import importlib.resources
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo
+
+__all__ = ["UnknownZoneError", "cap_text", "clock_text", "zone"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTE = timedelta(minutes=1)
+
+
+class UnknownZoneError(LookupError):
+    """A zone that tzdata does not have."""
+
+
+@cache
+def zone(name: str) -> ZoneInfo:
+    """Read a zone by its IANA name.
+
+    Raises
+    ------
+    UnknownZoneError
+        If there is none of this name.
+    """
+    folder = importlib.resources.files("tzdata") / "zoneinfo"
+    parts = name.split("/")
+    if not all(part.replace("_", "").replace("-", "").replace("+", "").isalnum() for part in parts):
+        raise UnknownZoneError(f"{name!r} is no time zone")
+    try:
+        with folder.joinpath(*parts).open("rb") as stream:
+            return ZoneInfo.from_file(stream, key=name)
+    except (OSError, ValueError) as error:
+        raise UnknownZoneError(f"{name!r} is no time zone that tzdata has") from error
+
+
+@lru_cache(maxsize=4096)
+def _local(second: int, name: str) -> datetime:
+    """Return the local time; UTC where the zone had an offset of seconds, as some until 1972."""
+    moment = _EPOCH + timedelta(seconds=second)
+    local = moment.astimezone(zone(name))
+    offset = local.utcoffset()
+    return moment if offset is None or offset % _MINUTE else local
+
+
+def _offset(local: datetime) -> str:
+    text = f"{local:%z}"
+    return "-00:00" if text == "+0000" else f"{text[:3]}:{text[3:]}"
+
+
+def cap_text(time_us: int, name: str = "UTC") -> str:
+    """Write a time as CAP 1.2 has it: whole seconds (rounded down) with the offset from UTC.
+
+    UTC is ``-00:00``, and so is a zone that agrees with it at the time.
+    """
+    local = _local(time_us // 1_000_000, name)
+    return f"{local:%Y-%m-%dT%H:%M:%S}{_offset(local)}"
+
+
+def clock_text(time_us: int, name: str = "UTC") -> str:
+    """Write a time for people: date, clock to the second, and what it is counted from."""
+    local = _local(time_us // 1_000_000, name)
+    offset = _offset(local)
+    return f"{local:%Y-%m-%d %H:%M:%S} " + ("UTC" if offset == "-00:00" else f"UTC{offset}")

@@ -1,0 +1,86 @@
+"""Where CAP messages of others come in: taken, or refused and kept, and the rest goes on."""
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from dispatch import incoming
+from dispatch.channels.channel import Tell
+from dispatch.facts import Acknowledgement
+from dispatch.incoming import ForeignAlert, Gate, RefusedError
+from stream.log import Log
+from stream.records import Output
+from stream.rejects import refuse
+from stream.topics import EVENTS
+
+__all__ = ["Reception"]
+
+_log = logging.getLogger("alatau.dispatch")
+
+
+class Reception:
+    """Takes messages from HTTP, MQTT or elsewhere.
+
+    Parameters
+    ----------
+    gate
+        Decides.
+    log
+        Messages of other agencies go to `events`, what is refused to `rejects`.
+    tell
+        Takes acknowledgements, as facts.
+    now_us
+        The clock: microseconds since 1970 UTC.
+    """
+
+    def __init__(self, gate: Gate, log: Log, tell: Tell, now_us: Callable[[], int]) -> None:
+        self._gate = gate
+        self._log = log
+        self._tell = tell
+        self._now_us = now_us
+        self._number = 0
+
+    async def take(self, value: bytes, channel: str = "", *, trusted: bool = False) -> str:
+        """Take what has come.
+
+        Parameters
+        ----------
+        channel
+            On which it came, if it is one of ours.
+        trusted
+            See `Gate.take`.
+
+        Returns
+        -------
+        str
+            Why it was refused; empty if it was taken.
+        """
+        now_us = self._now_us()
+        self._number += 1
+        try:
+            said = self._gate.take(value, now_us, trusted=trusted)
+        except RefusedError as error:
+            await self._log.append([self._refused(error, value, now_us)])
+            _log.warning("A CAP message was refused: %s", error)
+            return str(error)
+        if isinstance(said, Acknowledgement):
+            self._tell(msgspec.structs.replace(said, channel=channel))
+        else:
+            await self._log.append([_event(said, self._number)])
+        return ""
+
+    def _refused(self, error: RefusedError, value: bytes, now_us: int) -> Output:
+        return refuse(
+            error.sender or "cap",
+            error.reason,
+            error.detail,
+            value,
+            number=self._number,
+            arrival_ms=now_us // 1000,
+        )
+
+
+def _event(alert: ForeignAlert, number: int) -> Output:
+    arrival_ms = alert.arrived_us // 1000
+    return Output(EVENTS.name, alert.id.encode(), incoming.encode(alert), number, arrival_ms)
