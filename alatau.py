@@ -13,7 +13,7 @@ import sys
 
 import typer
 
-from commands import brokers, configuration, live, planning, recordings
+from commands import brokers, configuration, live, planning, recordings, stations
 from commands.terminal import USAGE_ERROR, complaints
 from commands.wiring import Configuration, pipeline
 from stream.errors import AlatauError
@@ -28,6 +28,7 @@ app = typer.Typer(
 for command in (
     recordings.replay,
     recordings.score,
+    recordings.calibrate,
     planning.scenario,
     planning.plan,
     live.run,
@@ -38,6 +39,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(brokers.app, name="topics")
+app.add_typer(stations.app, name="stations")
 app.add_typer(configuration.app, name="config")
 
 

@@ -42,7 +42,7 @@ def run(
     """
     configuration = on_kafka(settings.load(config, Configuration), kafka)
     live, locate = configuration.ingest.live, configuration.detect.locate
-    source = service.folder_source(live, config)
+    feeds = service.feeds(configuration.ingest, config)
     channels = service.station_table(live, config)
     _log_to_stderr(channels.problems)
     stages = pipeline(configuration, channels)
@@ -55,14 +55,15 @@ def run(
 
     async def follow() -> None:
         stop = stop_on_signals()
-        terminal.print(f"Following {live.folder}; messages are {configuration.dispatch.status}.")
+        sources = ", ".join([live.folder] * bool(live.folder) + _servers(configuration))
+        terminal.print(f"Following {sources}; messages are {configuration.dispatch.status}.")
         if configuration.stream.kafka.bootstrap:
             await work(
                 opened(configuration, config),
                 stages,
                 stop,
                 beside=[
-                    lambda log: service.follow(source, log, live.poll_s, stop),
+                    lambda log: service.take_in(feeds, log, stop, pack_ms=live.pack_ms),
                     lambda log: watch.look_on(log, stop),
                 ],
                 metrics=metrics,
@@ -71,7 +72,7 @@ def run(
         else:
             log = MemoryLog(retention=retention(stages))
             watch.on(log)
-            coming = service.follow(source, log, live.poll_s, stop)
+            coming = service.take_in(feeds, log, stop, pack_ms=live.pack_ms)
             await run_stages(log, stages, coming, watch.look)
 
     try:
@@ -83,11 +84,15 @@ def run(
         watch.tell()
 
 
+def _servers(configuration: Configuration) -> list[str]:
+    return [f"SeedLink {server.server}" for server in configuration.ingest.seedlink]
+
+
 def ingest(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort = None) -> None:
     """Bring what a live source hands over to `waveforms` on Kafka, until Ctrl-C or SIGTERM."""
     configuration = on_kafka(settings.load(config, Configuration), kafka)
-    live = configuration.ingest.live
-    source = service.folder_source(live, config)
+    feeds = service.feeds(configuration.ingest, config)
+    pack_ms = configuration.ingest.live.pack_ms
     stop = asyncio.Event()
     _serve(
         configuration,
@@ -95,7 +100,7 @@ def ingest(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort
         (),
         metrics_port,
         stop,
-        [lambda log: service.follow(source, log, live.poll_s, stop)],
+        [lambda log: service.take_in(feeds, log, stop, pack_ms=pack_ms)],
     )
 
 

@@ -1,4 +1,4 @@
-"""Commands that play recordings: replay and score."""
+"""Commands that play recordings: replay, score and calibrate."""
 
 import asyncio
 from collections.abc import Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from replay.session import Outcome
     from stream.kafka import KafkaLog
 
-__all__ = ["replay", "score"]
+__all__ = ["calibrate", "replay", "score"]
 
 
 def _read(folder: Path, latency: str | None, ingest: IngestSettings) -> Recording:
@@ -202,5 +202,49 @@ def score(
     if picture is not None and scores:
         picture.parent.mkdir(parents=True, exist_ok=True)
         save(scores, picture)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def calibrate(
+    folders: Folders,
+    out: Annotated[Path, typer.Option(help="Write the constants here, for --config (TOML).")],
+    config: Config = None,
+    latency: Latency = None,
+) -> None:
+    """Fit the constants of the magnitude to recordings with a catalogue (event.quakeml).
+
+    Prints how far the data moved them, and whether events that were left out are estimated better.
+    Exit code: 0, or 1 if a folder could not be used; 2 if there are too few.
+    """
+    from replay import calibrate as fitting
+    from replay import catalogue
+
+    configuration = settings.load(config, Configuration)
+    detect = configuration.detect
+    tables = traveltimes.load(detect.locate.model)
+    events = []
+    failed = False
+    with progress_bar() as progress:
+        task = progress.add_task("Reading", total=len(folders))
+        for folder in folders:
+            progress.update(task, description=f"Reading {folder.name}")
+            try:
+                truth = catalogue.read(folder)
+                if truth is None:
+                    raise fitting.CalibrationError(f"{folder}: there is no event.quakeml")
+                recording = _read(folder, latency, configuration.ingest)
+                events.append(
+                    fitting.observe(recording, truth, detect, configuration.ingest, tables)
+                )
+            except AlatauError as error:
+                complaints.print(str(error), style="red", markup=False)
+                failed = True
+            progress.advance(task)
+    found = fitting.calibrate(events, detect.magnitude)
+    fitting.print_calibration(found, terminal)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(fitting.to_toml(found), encoding="utf-8")
+    terminal.print(f"Written to {out}", markup=False)
     if failed:
         raise typer.Exit(FAILED)
