@@ -19,7 +19,7 @@ import msgspec
 from lxml import etree
 
 from dispatch import broadcast, wording
-from dispatch.local_time import cap_text
+from dispatch.local_time import UnknownZoneError, cap_text, zone
 from dispatch.messages import CancelReason, Message, PlaceWarning, WarnedArea
 from stream.errors import AlatauError
 
@@ -330,8 +330,12 @@ def parse(value: bytes) -> Message:
         fields["places"] = [
             msgspec.json.decode(text, type=PlaceWarning) for name, text in pairs if name == "place"
         ]
-        return msgspec.convert(fields, Message, strict=False)
+        message = msgspec.convert(fields, Message, strict=False)
+        zone(message.timezone)
+    except UnknownZoneError as error:
+        raise CapError(str(error)) from error
     except KeyError as error:
         raise CapError(f"the parameter {error} is missing") from error
     except (ValueError, OverflowError, RecursionError) as error:
         raise CapError(f"not a message of ours: {error}") from error
+    return message

@@ -149,7 +149,10 @@ class Desk:
         self._feed = FeedChannel(self.board, now_us) if channels.feed.enabled else None
         self._stream = Stream(channels.websocket) if channels.websocket.enabled else None
         self._gate = Gate(opened.pins, unsigned=settings.signature.unsigned)
-        reception = Reception(self._gate, log, self._tell, now_us)
+        senders = {
+            who: name for name, route in channels.routes().items() for who in route.acknowledged_by
+        }
+        reception = Reception(self._gate, log, self._tell, now_us, senders)
         self.sender = Sender(
             log,
             channels.routes(),

@@ -7,11 +7,13 @@ tells: a fact that is told again after a restart has the same id, and readers dr
 Times are microseconds since 1970 UTC.
 """
 
+import hashlib
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from dispatch import messages
 from stream.records import Output
 from stream.topics import FACTS
 
@@ -31,6 +33,7 @@ __all__ = [
     "Unreadable",
     "decode",
     "encode",
+    "of_message",
     "output",
 ]
 
@@ -378,6 +381,49 @@ def decode(value: bytes | msgspec.Raw) -> Fact:
         If the bytes are not JSON or not of the contract.
     """
     return _decoder.decode(value)
+
+
+def of_message(
+    message: messages.Message,
+    value: bytes,
+    *,
+    chain: str,
+    known_us: int,
+    audience: str = "",
+    headline: str = "",
+) -> Message:
+    """Make the fact that a message went to `alerts`.
+
+    Parameters
+    ----------
+    message, value
+        The message, and its CAP as it went out, signature included.
+    chain
+        Key of its record.
+    known_us
+        Arrival of the data that made it known.
+    audience, headline
+        To whom, and its first line for people.
+    """
+    return Message(
+        identifier=message.identifier,
+        sender=message.sender,
+        status=message.status,
+        type=message.msg_type,
+        references=message.references,
+        sent_us=message.sent_us,
+        expires_us=message.expires_us,
+        chain=chain,
+        event=message.event_id,
+        revision=message.revision,
+        country=message.country,
+        audience=audience,
+        headline=headline,
+        origin_us=message.origin_time_us,
+        known_us=known_us,
+        people=message.people_affected,
+        sha256=hashlib.sha256(value).hexdigest(),
+    )
 
 
 def output(fact: Fact, *, cause: int = 0, arrival_ms: int | None = None) -> Output:

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 
 from dispatch.ledger import GENESIS, Entry, Head, LedgerError, enter, intact
 from stream.log import Committed, Log, Member
-from stream.records import Output
+from stream.records import Output, Record
 from stream.topics import FACTS, LEDGER
 
-__all__ = ["GROUP", "Keeper", "keep"]
+__all__ = ["GROUP", "Keeper", "end", "keep", "read"]
 
 GROUP = "ledger"
 LIMIT = 1000
@@ -146,6 +146,16 @@ async def _intact(log: Log, first: int, stop: int) -> AsyncIterator[Entry]:
                     "Record %d of %s is no entry: alatau ledger verify", record.offset, LEDGER.name
                 )
         first = records[-1].offset + 1
+
+
+async def read(log: Log) -> list[Record]:
+    """Read the whole topic `ledger`, in its order: for `dispatch.ledger.verify` and `entries`."""
+    offset, stop = await log.begin(LEDGER.name, 0), await log.end(LEDGER.name, 0)
+    found: list[Record] = []
+    while offset < stop and (records := await log.read(LEDGER.name, 0, offset, LIMIT)):
+        found += records
+        offset = records[-1].offset + 1
+    return found
 
 
 async def keep(log: Log, stop: asyncio.Event) -> None:

@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
+from stream.errors import AlatauError
+
 __all__ = ["UnknownZoneError", "cap_text", "clock_text", "zone"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 
 
-class UnknownZoneError(LookupError):
+class UnknownZoneError(AlatauError):
     """A zone that tzdata does not have."""
 
 

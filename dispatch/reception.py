@@ -1,7 +1,7 @@
 """Where CAP messages of others come in: taken, or refused and kept, and the rest goes on."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -32,10 +32,20 @@ class Reception:
         Takes acknowledgements, as facts.
     now_us
         The clock: microseconds since 1970 UTC.
+    channel_of
+        By CAP sender, the channel that its acknowledgements count for.
     """
 
-    def __init__(self, gate: Gate, log: Log, tell: Tell, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        log: Log,
+        tell: Tell,
+        now_us: Callable[[], int],
+        channel_of: Mapping[str, str] | None = None,
+    ) -> None:
         self._gate = gate
+        self._channel_of = channel_of or {}
         self._log = log
         self._tell = tell
         self._now_us = now_us
@@ -65,7 +75,8 @@ class Reception:
             _log.warning("A CAP message was refused: %s", error)
             return str(error)
         if isinstance(said, Acknowledgement):
-            self._tell(msgspec.structs.replace(said, channel=channel))
+            name = channel or self._channel_of.get(said.by, "")
+            self._tell(msgspec.structs.replace(said, channel=name))
         else:
             await self._log.append([_event(said, self._number)])
         return ""

@@ -20,6 +20,7 @@ __all__ = ["rehearse"]
 
 BEGIN_S = 946_684_800  # the year 2000
 P_KM_S = 6.0
+PGV, PGA = 0.5, 5.0  # m/s, m/s2: so strong that a line source is looked for
 RING = tuple((43.0 + 0.2 * math.sin(a), 77.0 + 0.3 * math.cos(a)) for a in range(6))
 
 
@@ -100,7 +101,7 @@ def _frame(time_us: int, picks: dict[str, Pick]) -> bytes:
     for i, (latitude, longitude) in enumerate(RING):
         pick = picks.get(f"XX.S{i}")
         elapsed_s = 0.0 if pick is None else (time_us - pick.time_us) / 1e6
-        windows = tuple(0.001 for length in WINDOWS_S if length <= elapsed_s)
+        windows = tuple(0.05 for length in WINDOWS_S if length <= elapsed_s)
         since = () if pick is None else (_motion(pick.id, elapsed_s, windows),)
         stations.append(
             StationMotion(
@@ -108,8 +109,8 @@ def _frame(time_us: int, picks: dict[str, Pick]) -> bytes:
                 latitude=latitude,
                 longitude=longitude,
                 data_end_us=time_us,
-                pga=0.5 if since else 1e-4,
-                pgv=0.02 if since else 1e-6,
+                pga=PGA if since else 1e-4,
+                pgv=PGV if since else 1e-6,
                 since_picks=since,
             )
         )
@@ -118,5 +119,5 @@ def _frame(time_us: int, picks: dict[str, Pick]) -> bytes:
 
 def _motion(pick_id: str, elapsed_s: float, windows: tuple[float, ...]) -> PickMotion:
     return PickMotion(
-        pick_id=pick_id, elapsed_s=elapsed_s, pd_m=windows, noise_pd_m=1e-7, pgv=0.02, pga=0.5
+        pick_id=pick_id, elapsed_s=elapsed_s, pd_m=windows, noise_pd_m=1e-7, pgv=PGV, pga=PGA
     )

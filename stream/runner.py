@@ -202,19 +202,19 @@ class StageRunner:
             )
             if self._meter is not None:
                 self._meter.lost(lost)
-        outputs = self._process(assigned, batch)
+        fresh = [r for r in unseen(batch, assigned.seen) if r.offset not in assigned.refused]
+        outputs = self._process(assigned, fresh, batch[0].offset)
         assigned.position = batch[-1].offset + 1
-        refused = {output.cause for output in outputs if output.topic == REJECTS.name}
-        believed = [record.timestamp for record in batch if record.offset not in refused]
+        rejected = {output.cause for output in outputs if output.topic == REJECTS.name}
+        believed = [r.timestamp for r in fresh if r.value and r.offset not in rejected]
         assigned.newest = max(assigned.newest, *believed, 0)
         said = marked(outputs, topic, partition)
         if assigned.position - len(batch) >= assigned.muted_before:
             return said
         return [output for output in said if output.cause >= assigned.muted_before]
 
-    def _process(self, assigned: _Assigned, batch: Sequence[Record]) -> list[Output]:
-        fresh = [r for r in unseen(batch, assigned.seen) if r.offset not in assigned.refused]
-        one_by_one = batch[0].offset < assigned.one_by_one_before
+    def _process(self, assigned: _Assigned, fresh: list[Record], begin: int) -> list[Output]:
+        one_by_one = begin < assigned.one_by_one_before
         outputs: list[Output] = []
         for part in [[record] for record in fresh] if one_by_one else [fresh]:
             try:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from made_earthquakes import PLACES, StraightRays, earthquake, records
 
 from dispatch import cap, exposure, geography, places
+from dispatch.local_time import UnknownZoneError
 from dispatch.messages import Exposed, PlaceWarning
 from dispatch.places import from_rows
 from dispatch.service import DispatchOperator
@@ -17,9 +18,7 @@ from stream.topics import ALERTS
 
 def said(*quakes, known=None, **changes):
     """Messages by country that revisions make due."""
-    operator = DispatchOperator(
-        DispatchSettings(**changes), known or places.load(), StraightRays()
-    )
+    operator = DispatchOperator(DispatchSettings(**changes), known or places.load(), StraightRays())
     outputs = operator.process(records(quakes))
     return [cap.parse(output.value) for output in outputs if output.topic == ALERTS.name]
 
@@ -142,6 +141,12 @@ def test_a_cancel_keeps_the_area_and_the_zone():
     assert (alert.country, cancel.country) == ("KZ", "KZ")
     assert cancel.areas == alert.areas
     assert cancel.timezone == alert.timezone == "Asia/Almaty"
+
+
+def test_a_place_in_no_known_zone_stops_the_start():
+    known = from_rows([("1", "Nowhere", "KZ", "43.0", "77.0", "9000", "Asia/Nowhere")])
+    with pytest.raises(UnknownZoneError, match="Asia/Nowhere"):
+        DispatchOperator(DispatchSettings(), known, StraightRays())
 
 
 def place(intensity, people):

@@ -179,14 +179,16 @@ def test_after_a_gap_an_axis_keeps_its_peaks_and_says_no_more():
     assert torn.says(0) == whole.says(0)
     before = torn.says(0)
     assert 0 < len(before[2]) < len(WINDOWS_S)
-    count = np.full(3, 20)
-    flat = np.full(60, 10**6, np.int32)
-    restart = np.ones(3, bool)
-    _, _, seen, stretch = torn.bank.advance(
-        np.arange(3), np.arange(3) * 20, count, np.full(3, 10**12), np.full(3, RATE), restart, flat
-    )
-    torn.follower.go_on(np.arange(3), np.arange(3) * 20, count, seen, stretch, flat, torn.picks)
-    assert torn.says(0) == before
+    channel, first, count = np.arange(3), np.arange(3) * 20, np.full(3, 20)
+    flat = np.random.default_rng(0).integers(-(10**6), 10**6, 60).astype(np.int32)
+    for turn in range(100):  # until the samples since the gap are more than those before it
+        start = np.full(3, 10**12 + turn * 20 * STEP_NS)
+        _, _, seen, stretch = torn.bank.advance(
+            channel, first, count, start, np.full(3, RATE), np.full(3, turn == 0), flat
+        )
+        torn.follower.go_on(channel, first, count, seen, stretch, flat, torn.picks)
+        torn.bank.keep()
+        assert torn.says(0) == before
 
 
 def test_what_is_let_go_makes_room_and_disturbs_no_other():
@@ -240,3 +242,21 @@ def test_any_batches_give_the_same_motion_to_the_bit():
     assert max(len(detections.decode(v).stations[0].since_picks) for _, v in whole) == 2
     for size in (1, 7, 64):
         assert motions(read, size) == whole
+
+
+def test_picks_that_are_over_leave_their_room():
+    """More than fit at first, one after another; at the end none is followed any more."""
+    shocks = [(12.0 + 8.0 * n, 42.5, 74.6, 10.0, 0.05) for n in range(16)]
+    played = recording(160, shocks)
+    operator = PickOperator(0, played.channels, SHORT.detect, SHORT.ingest)
+    said = operator.process(records(played.packets))
+    followed = {
+        since.pick_id
+        for o in said
+        if isinstance(told := detections.decode(o.value), Motion)
+        for since in told.stations[0].since_picks
+    }
+    follower = operator._book._follower
+    assert len(followed) > 64
+    assert follower.complete.size == len(follower._free_picks) == 64
+    assert follower.peaks.shape[0] == len(follower._free_axes) == 64

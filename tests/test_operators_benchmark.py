@@ -44,5 +44,6 @@ def test_all_others_stay_quiet_and_report_every_second(said):
     _, told = said
     beats = [d for d in told if isinstance(d, Heartbeat)]
     assert len(beats) == operators.ORIGIN_S + 12
-    assert all(len(b.stations) >= STATIONS - SHAKEN for b in beats[2:])
+    least = STATIONS - SHAKEN - 2  # that a value or two come in the next second
+    assert all(len(b.stations) >= least for b in beats[2:])
     assert beats[operators.SETTLED_S].faults == {}

@@ -1,6 +1,7 @@
 """SeedLink against a server with the faults of real ones: nothing is lost, nothing comes twice."""
 
 import asyncio
+import re
 import ssl
 import struct
 import subprocess
@@ -677,6 +678,58 @@ def test_a_slow_log_slows_the_reading_and_holds_little(monkeypatch):
             compare(values, log)
             assert queue.held_bytes == 0
             assert server.connections == 2
+
+    asyncio.run(run())
+
+
+def test_time_in_which_the_log_is_slow_is_no_interruption(monkeypatch):
+    free = asyncio.Event()
+
+    class SlowLog(MemoryLog):
+        async def append(self, outputs):
+            await free.wait()
+            await super().append(outputs)
+
+    original = intake.Intake.__init__
+    monkeypatch.setattr(intake.Intake, "__init__", lambda self, ms: original(self, ms, 600))
+
+    async def run():
+        log = SlowLog()
+        async with serving() as server, ingesting(log, server, resume_s=0.5) as source:
+            for second in range(2):
+                await server.put(record(second))
+                await until(lambda second=second: source.counts.packets > second)
+            await asyncio.sleep(1.0)
+            server.drop()
+            await server.put(record(2))
+            free.set()
+            await until(lambda: count(log) == 3)
+            compare([record(s) for s in range(3)], log)
+
+    asyncio.run(run())
+
+
+def test_pauses_grow_up_to_a_bound_and_begin_anew(caplog):
+    def pauses():
+        return [float(s) for s in re.findall(r"trying again in (\S+) s", caplog.text)]
+
+    async def run():
+        log = MemoryLog()
+        async with serving() as server:
+            await server.stop()
+            stop = asyncio.Event()
+            _, reading = begin(log, told(server, pause_s=1.0), stop)
+            await until(lambda: len(pauses()) == 7)
+            assert pauses() == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+            await server.start()
+            await until(lambda: "END" in server.commands)
+            await server.put(record(0))
+            await until(lambda: count(log) == 1)
+            server.drop()
+            await until(lambda: len(pauses()) == 8)
+            assert pauses()[-1] == 0.05
+            stop.set()
+            await reading
 
     asyncio.run(run())
 

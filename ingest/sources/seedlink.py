@@ -139,9 +139,9 @@ class SeedLinkSource:
             asked = await self._select(connection)
             self._noise_bytes = self._complaints = 0
             while True:
+                self._look_at_refused(connection, asked)
                 events = await connection.events()
                 self._heard_s = time.monotonic()
-                self._look_at_refused(connection, asked)
                 await self._take(events, intake)
                 self._heard_s = time.monotonic()  # the intake may have been full for long
         finally:
