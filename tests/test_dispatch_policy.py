@@ -9,7 +9,7 @@ from made_earthquakes import PLACES, WUSHI_US, StraightRays, earthquake, microse
 
 from detect import traveltimes
 from detect.events import Shaking
-from detect.geodesy import distances_km
+from detect.geodesy import distances_km, line_distances_km
 from detect.shaking import intensity
 from dispatch import places, policy
 from dispatch.lifecycle import Lifecycle
@@ -113,6 +113,20 @@ def test_a_rupture_reaches_places_that_its_epicentre_does_not():
     long = msgspec.structs.replace(quake, rupture=line)
     assert told(long)["Almaty"].intensity > told(quake)["Almaty"].intensity + 0.5
     assert told(long)["Almaty"].s_arrival_us == told(quake)["Almaty"].s_arrival_us
+
+
+def test_shaken_leaves_no_place_out_along_a_rupture():
+    """700 km of it, so that the ends are further away than the intensity reaches."""
+    line = ((41.269, 78.649), (39.6, 71.0))
+    quake = msgspec.structs.replace(WUSHI, magnitude=6.5, rupture=line)
+    every = places.load()
+    settings = DispatchSettings(max_distance_km=1000.0)
+    found = policy.shaken(quake, every, settings)
+    indices = {place.index for group in found.values() for place in group}
+    distance = line_distances_km(line, every.latitude, every.longitude)
+    degrees = np.round(intensity(6.5, distance, quake.depth_km), 1)
+    assert indices == set(np.flatnonzero(degrees >= 3.5).tolist())
+    assert len(indices) > 50
 
 
 def test_what_a_station_feels_is_expected_around_it():

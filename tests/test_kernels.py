@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_recordings import START_S, cut, records, table
+from made_recordings import SHORT, START_S, STATIONS, cut, p_and_s, recording, records, table
 from scipy import signal
 
 from detect import detections, filters
 from detect.detections import Heartbeat, Motion, Pick
+from detect.geodesy import distance_azimuth
 from detect.onset import onset
 from detect.picker import PickOperator
 from detect.settings import DetectSettings
@@ -257,6 +258,22 @@ def test_a_gain_twice_as_high_means_half_the_motion():
     for pick in single[0]:
         one, other = final_motion(single[1], pick), final_motion(double[1], pick)
         np.testing.assert_allclose(one.pd_m, np.multiply(other.pd_m, 2), rtol=1e-9)
+
+
+def test_s_is_picked_on_a_horizontal_soon_after_p():
+    """Not with P, which triggers there too. The horizontals' packets come first."""
+    shock = (15.0, 42.5, 74.6, 10.0, 0.05)
+    played = recording(30, [shock], codes=("HNN", "HNE", "HNZ"))
+    operator = PickOperator(0, played.channels, SHORT.detect, SHORT.ingest)
+    said = [detections.decode(o.value) for o in operator.process(records(played.packets))]
+    picks = [d for d in said if isinstance(d, Pick)]
+    found = [p for p in picks if p.phase == "S"]
+    assert len({p.station for p in found} & set(STATIONS)) >= 4
+    for pick in found:
+        distance, _ = distance_azimuth(42.5, 74.6, pick.latitude, pick.longitude)
+        due_s = START_S + 15.0 + p_and_s(distance, 10.0)[1]
+        assert abs(pick.time_us / 1e6 - due_s) < 0.3
+        assert pick.channel[-1] in "NE"
 
 
 def test_polarity_is_that_of_the_first_motion():

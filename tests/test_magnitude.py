@@ -345,7 +345,7 @@ def test_the_slow_twin_of_the_likelihood():
     seen = seen_magnitude(14.0)
     expected = np.empty(MAGNITUDES.size)
     for i, m in enumerate(MAGNITUDES.tolist()):
-        scatter = math.hypot(0.28, 0.3 * min(max(m - seen, 0.0), 1.0))
+        scatter = math.hypot(0.28, 0.2 * min(max(m - seen, 0.0), 1.0))
         z = (math.log10(100.0 * told.pgv) - log_peak(4, min(m, seen), 60.0, KUYUK_ALLEN)) / scatter
         expected[i] = -0.5 * z * z - math.log(scatter / 0.28)
     assert found == pytest.approx(expected - expected.max(), abs=1e-9)

@@ -95,6 +95,14 @@ def test_timeline_tells_everything_in_order():
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_magnitude_of_one_station_is_told_as_such():
+    for stations, said in ((1, True), (2, False)):
+        text = shown(outcome(events=[event("quake", 0, 3, magnitude_stations=stations)]))
+        assert ("magnitude from one station alone" in text) is said
+    nothing = outcome(events=[event("quake", 0, 3, magnitude=None, magnitude_stations=0)])
+    assert "one station" not in shown(nothing)
+
+
 def test_few_stray_picks_are_listed_and_many_are_counted():
     few = outcome(picks=[STRAY[0], *PICKS], events=SAID.events)
     assert "of no event" in shown(few)

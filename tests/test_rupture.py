@@ -4,12 +4,26 @@ import math
 
 import numpy as np
 import pytest
+from made_recordings import SHORT, table
 
+from alatau import pipeline
+from detect import association
 from detect.envelopes import s_velocity
 from detect.geodesy import EARTH_RADIUS_KM, distance_azimuth
-from detect.rupture import LEAST_KM, Felt, find_rupture
+from detect.rupture import (
+    _VELOCITY,
+    AZIMUTHS,
+    LEAST_KM,
+    LEAST_STATIONS,
+    LENGTHS,
+    Felt,
+    _misfits,
+    _nearest,
+    find_rupture,
+)
 from detect.saturation import MAGNITUDES, half_duration_s, seen_magnitude
 from detect.settings import MagnitudeSettings
+from dispatch.rehearsal import rehearse
 
 SETTINGS = MagnitudeSettings()
 EPICENTRE = (37.3, 37.0)
@@ -101,12 +115,73 @@ def test_few_stations_hold_no_line():
     assert find(110.0, []) is None
 
 
-def test_one_bad_station_makes_no_line():
-    stations = felt(70.0, 6.5, [])
-    stations.sort(key=lambda f: distance_azimuth(*EPICENTRE, f.latitude, f.longitude)[0])
-    bad = stations[-1]
-    stations[-1] = Felt(bad.latitude, bad.longitude, bad.data_end_s, bad.since_s, 1.0)
+@pytest.mark.parametrize("away", [(60, 60), (100, -20), (-20, 140)])
+def test_one_bad_station_makes_no_line(away):
+    bad = place(*away)
+    stations = [
+        Felt(f.latitude, f.longitude, f.data_end_s, f.since_s, 3.0)
+        if distance_azimuth(f.latitude, f.longitude, *bad)[0] < 1.0
+        else f
+        for f in felt(70.0, 6.5, [])
+    ]
+    assert sum(f.velocity == 3.0 for f in stations) == 1
     assert find(70.0, stations) is None
+
+
+def test_scatter_alone_makes_no_line():
+    """A little better than a point, and half of the lines found would be chance."""
+    found = [find(90.0, felt(90.0, 7.2, [], scatter=0.3, seed=seed)) for seed in range(60)]
+    assert sum(f is not None for f in found) <= 1
+
+
+def test_the_slow_twin_of_the_distances():
+    """A wing is near to a station as far as its S waves have come there."""
+    random = np.random.default_rng(3)
+    east, north = random.uniform(-150, 150, (2, 12))
+    end_s = random.uniform(5, 80, 12)
+    out = np.empty((AZIMUTHS, LENGTHS.size, 12))
+    _nearest(east, north, end_s, DEPTH_KM, AZIMUTHS, LENGTHS, out)
+    for a in (0, 7, 20):
+        angle = math.radians(10.0 * a)
+        for k, segments in enumerate(LENGTHS.tolist()):
+            for i in range(12):
+                expected = math.hypot(east[i], north[i])
+                for s in range(0, 10 * segments + 1, 10):
+                    d = math.hypot(east[i] - s * math.sin(angle), north[i] - s * math.cos(angle))
+                    if s / 3.0 + math.hypot(d, DEPTH_KM) / 3.4 <= end_s[i]:
+                        expected = min(expected, d)
+                assert out[a, k, i] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_slow_twin_of_the_likelihood():
+    random = np.random.default_rng(4)
+    n = 9
+    logarithm, seen = random.normal(0.5, 0.5, n), random.uniform(6.0, 9.0, n)
+    base, wings = random.uniform(5, 150, n), random.uniform(5, 150, (2, 3, n))
+    sizes = np.array([6.2, 7.0, 8.2])
+    out = np.empty((2, 3, 3))
+    _misfits(logarithm, seen, base, wings, sizes, _VELOCITY, 0.2, 0.15, out)
+    for a, k, m in np.ndindex(2, 3, 3):
+        distance = np.minimum(base, wings[a, k])
+        expected = [s_velocity(min(sizes[m], q), d) for q, d in zip(seen, distance, strict=True)]
+        r = logarithm - expected
+        z = np.minimum(np.abs(r - r.mean()) / 0.2, 3.0)
+        twin = -0.5 * (np.square(z).sum() + r.mean() ** 2 / (0.15**2 + 0.2**2 / n))
+        assert out[a, k, m] == pytest.approx(twin, abs=0.05)
+
+
+def test_it_is_compiled_before_the_first_earthquake(monkeypatch):
+    """Else the first large one would wait for that."""
+    asked = []
+
+    def looked_for(*arguments):
+        asked.append(len(arguments[4]))
+        return find_rupture(*arguments)
+
+    monkeypatch.setattr(association, "find_rupture", looked_for)
+    channels = table()
+    assert rehearse(pipeline(SHORT, channels), channels) > 0
+    assert max(asked) >= LEAST_STATIONS
 
 
 def test_the_order_of_stations_says_nothing():
