@@ -2,11 +2,11 @@
 
 ``python -m benchmarks.operators [--stations N] [--batch N] [--seconds N] [--json FILE]``
 
-Only the operators are timed, in seconds of one core: no log, no network. Every station sends a second of its three
-channels in one value, at a time of the second that is its own, some milliseconds sooner or later;
-a batch is what comes in a moment. Where stations are shaken at once, the waves reach them all
-within the same second, which is worse than any earthquake; the earthquake that `locate` is given
-spreads as earthquakes do.
+Only the operators are timed, in seconds of one core: no log, no network. Every station sends a
+second of its three channels in one value, at a time of the second that is its own, some
+milliseconds sooner or later; a batch is what comes in a moment. Where stations are shaken at
+once, the waves reach them all within the same second, which is worse than any earthquake; the
+earthquake that `locate` is given spreads as earthquakes do.
 """
 
 import argparse
