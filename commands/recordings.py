@@ -219,6 +219,7 @@ def calibrate(
     """
     from replay import calibrate as fitting
     from replay import catalogue
+    from replay.calibration_page import print_calibration, to_toml
 
     configuration = settings.load(config, Configuration)
     detect = configuration.detect
@@ -242,9 +243,9 @@ def calibrate(
                 failed = True
             progress.advance(task)
     found = fitting.calibrate(events, detect.magnitude)
-    fitting.print_calibration(found, terminal)
+    print_calibration(found, terminal)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(fitting.to_toml(found), encoding="utf-8")
+    out.write_text(to_toml(found), encoding="utf-8")
     terminal.print(f"Written to {out}", markup=False)
     if failed:
         raise typer.Exit(FAILED)

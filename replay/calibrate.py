@@ -8,15 +8,12 @@ at a time, fitting the others, and estimating the one.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from detect import detections
 from detect.detections import Motion, Pick, PickMotion
@@ -42,9 +39,8 @@ __all__ = [
     "Event",
     "Heard",
     "calibrate",
+    "constants",
     "observe",
-    "print_calibration",
-    "to_toml",
 ]
 
 PICK_S = 3.0  # a pick this near to the computed P is one of it
@@ -52,6 +48,7 @@ ASSUMED_DEPTH_KM = 10.0  # where the catalogue is silent
 S_GROWS_S = 3.0  # seconds of S without which its peak is not taken
 LEAST_P_S = 1.0  # the same of P
 LEAST_EVENTS = 2
+LEAST_LINE = 3  # events for the three constants of the displacement
 
 # Prior standard deviations: of a constant added to log10 of a peak; of Pd's slope with magnitude,
 # slope with log10 of distance, and constant.
@@ -266,9 +263,9 @@ def _fit(
     moved: dict[Kind, float] = {}
     for kind in KINDS:
         some = [p for p in peaks if p.kind == kind]
-        if not some:
-            continue
         events = [p.event for p in some]
+        if len(set(events)) < (LEAST_LINE if kind == "p_displacement" else 1):
+            continue
         sigma = float(getattr(settings, f"{kind}_sigma"))
         expected = np.array(
             [log_peak(KINDS.index(kind), p.magnitude, p.distance_km, KUYUK_ALLEN) for p in some]
@@ -331,8 +328,8 @@ def calibrate(events: Sequence[Event], settings: MagnitudeSettings) -> Calibrati
             f"cannot be told from the region's. Give at least {LEAST_EVENTS}."
         )
     own = MagnitudeSettings()
-    constants = {name: getattr(own, name) for name in _constants()}
-    published = msgspec.structs.replace(settings, **constants)
+    start = {name: getattr(own, name) for name in constants()}
+    published = msgspec.structs.replace(settings, **start)
     by_event = {event.folder: _peaks(event, published) for event in events}
     every = [peak for peaks in by_event.values() for peak in peaks]
     if not every:
@@ -353,105 +350,7 @@ def calibrate(events: Sequence[Event], settings: MagnitudeSettings) -> Calibrati
     return Calibration(published, after, records, moved, tuple(estimates))
 
 
-def _constants() -> list[str]:
+def constants() -> list[str]:
     """Names of the settings that are fitted."""
     shifts = [kind for kind in KINDS if kind != "p_displacement"]
     return ["a", "b", "c", *shifts, *(f"{kind}_sigma" for kind in KINDS)]
-
-
-def _summary(errors: Sequence[float]) -> Mapping[str, float]:
-    """Mean, root mean square, and the error that 68 % stay within."""
-    ordered = sorted(abs(e) for e in errors)
-    return {
-        "mean": sum(errors) / len(errors),
-        "rms": math.sqrt(sum(e * e for e in errors) / len(errors)),
-        "68 %": ordered[max(0, math.ceil(0.68 * len(ordered)) - 1)],
-    }
-
-
-def to_toml(calibration: Calibration) -> str:
-    """Write the constants as a configuration, with the cross-validation as comments."""
-    lines = [
-        "# Constants of the magnitude, fitted to recordings.",
-        "#",
-        "# Errors of the magnitude of each event from all its records at the catalogue's place:",
-        "# by the published constants, and by those fitted to the other events.",
-        "#",
-        f"# {'recording':<36} {'M':>4} {'stations':>8} {'published':>9} {'fitted':>7}",
-    ]
-    lines += [
-        f"# {e.folder[:36]:<36} {e.magnitude:4.1f} {e.stations:8d} "
-        f"{e.published - e.magnitude:+9.2f} {e.fitted - e.magnitude:+7.2f}"
-        for e in calibration.estimates
-    ]
-    if calibration.estimates:
-        before = _summary([e.published - e.magnitude for e in calibration.estimates])
-        after = _summary([e.fitted - e.magnitude for e in calibration.estimates])
-        lines += [
-            f"# {name:<36} {'':4} {'':8} {before[name]:+9.2f} {after[name]:+7.2f}"
-            for name in before
-        ]
-        lines += ["#", f"# {_verdict(calibration)}"]
-    lines += ["", "[detect.magnitude]"]
-    for name in _constants():
-        value, published = getattr(calibration.after, name), getattr(calibration.before, name)
-        lines.append(f"{name} = {value!r}  # published {published:g}")
-    return "\n".join(lines) + "\n"
-
-
-def print_calibration(calibration: Calibration, console: Console) -> None:
-    """Print the constants, how far the data moved them, and the cross-validation."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("peak", "records", "events", "published", "fitted", "sigma", "moved"):
-        table.add_column(name, justify="left" if name == "peak" else "right")
-    before, after = calibration.before, calibration.after
-    for kind in KINDS:
-        records, events = calibration.records[kind]
-        if kind == "p_displacement":
-            old = f"{before.a:g} {before.b:g} {before.c:g}"
-            new = f"{after.a:g} {after.b:g} {after.c:g}"
-        else:
-            old, new = f"{getattr(before, kind):g}", f"{getattr(after, kind):+g}"
-        moved = calibration.moved.get(kind)
-        table.add_row(
-            kind.replace("_", " "),
-            str(records),
-            str(events),
-            old,
-            new if records else "-",
-            f"{getattr(after, f'{kind}_sigma'):g}",
-            "-" if moved is None else f"{moved:.1f}",
-        )
-    console.print(table)
-    console.print(
-        "Displacement: a, b and c; the others: added to log10 of the peak. moved: in standard "
-        "deviations of what the published constants leave open.\n"
-    )
-    errors = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("recording", "M", "stations", "error, published", "error, fitted without it"):
-        errors.add_column(name, justify="left" if name == "recording" else "right")
-    for e in calibration.estimates:
-        errors.add_row(
-            e.folder,
-            f"{e.magnitude:.1f}",
-            str(e.stations),
-            f"{e.published - e.magnitude:+.2f}",
-            f"{e.fitted - e.magnitude:+.2f}",
-        )
-    if calibration.estimates:
-        old_errors = _summary([e.published - e.magnitude for e in calibration.estimates])
-        new_errors = _summary([e.fitted - e.magnitude for e in calibration.estimates])
-        for name in old_errors:
-            errors.add_row(name, "", "", f"{old_errors[name]:+.2f}", f"{new_errors[name]:+.2f}")
-    console.print(errors)
-    console.print(_verdict(calibration))
-
-
-def _verdict(calibration: Calibration) -> str:
-    """Say whether the constants are worth being used."""
-    if calibration.helps:
-        return "Events that were left out are estimated better by the fitted constants."
-    return (
-        "Events that were left out are estimated no better by the fitted constants: keep the "
-        "published ones."
-    )

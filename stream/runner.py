@@ -11,6 +11,8 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import accumulate
+from operator import itemgetter
 from statistics import median_low
 from typing import Protocol
 
@@ -154,18 +156,19 @@ class StageRunner:
             raise RuntimeError(f"{self.stage.name} has not been started")
         await self._take_up(member)
         batches = await member.read(self.limit, seconds)
-        said: list[Output] = []
+        of_each: list[list[Output]] = []
         done: dict[int, Committed] = {}
         began = time.perf_counter()
         for partition, batch in batches.items():
             assigned = self._assigned[partition]
             try:
-                said += self._deal(partition, assigned, batch)
+                of_each.append(self._deal(partition, assigned, batch))
             except _Broken as broken:
-                said += await self._begin_again(member, partition, batch[0].offset, broken)
+                of_each.append(await self._begin_again(member, partition, batch[0].offset, broken))
                 continue
             if assigned.position > assigned.muted_before:
                 done[partition] = Committed(assigned.position, assigned.newest)
+        said = _by_arrival(of_each)
         took_s = time.perf_counter() - began
         await self.log.append(said)
         self._due |= done
@@ -193,12 +196,14 @@ class StageRunner:
         if batch[0].offset > assigned.position:
             lost = batch[0].offset - assigned.position
             _log.error(
-                "%s: %d records of %s/%d were dropped by the log before they were read. "
-                "Keep more of the topic, or give the stage more workers.",
+                "%s: %d records of %s/%d were dropped by the log before they were read, offsets "
+                "%d to %d. Keep more of the topic, or give the stage more workers.",
                 self.stage.name,
                 lost,
                 topic,
                 partition,
+                assigned.position,
+                batch[0].offset - 1,
             )
             if self._meter is not None:
                 self._meter.lost(lost)
@@ -333,12 +338,14 @@ class StageRunner:
         if late_ms <= self._stale_ms:
             return
         _log.error(
-            "%s: %d records of %s/%d, up to %.0f s old, are skipped: a late warning is worse "
-            "than none. The stage begins afresh; its channels are warming up.",
+            "%s: %d records of %s/%d, offsets %d to %d, up to %.0f s old, are skipped: a late "
+            "warning is worse than none. The stage begins afresh; its channels are warming up.",
             self.stage.name,
             end - unread,
             topic,
             partition,
+            unread,
+            end - 1,
             late_ms / 1000,
         )
         if self._meter is not None:
@@ -351,3 +358,19 @@ class StageRunner:
         if member.turns().get(partition) == turn:
             member.seek(partition, end)
             await member.commit({partition: Committed(end, newest)})
+
+
+def _by_arrival(of_each: Sequence[list[Output]]) -> list[Output]:
+    """Put together what several partitions gave: as it arrived, and each in its own order.
+
+    What catches up on a backlog partition by partition would else tell the next stage the whole
+    past of one before it hears anything of another.
+    """
+    if len(of_each) < 2:
+        return [output for outputs in of_each for output in outputs]
+    known: list[tuple[int, Output]] = []
+    for outputs in of_each:
+        arrivals = accumulate((output.timestamp for output in outputs), max)
+        known += zip(arrivals, outputs, strict=True)
+    known.sort(key=itemgetter(0))
+    return [output for _, output in known]

@@ -165,7 +165,7 @@ def _brief(told: Sequence[Outcome]) -> list[tuple[object, ...]]:
 
 def real_records(per_file: int = 40, seed: int = 1) -> list[bytes]:
     """Return records of the demo recording and of those that stand beside the project."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     records = []
     for folder in (EVENTS, BESIDE):
         for path in sorted(folder.rglob("*.mseed")):
@@ -227,7 +227,7 @@ def _mended(value: bytes) -> bytes:
 
 def fuzz(pool: Sequence[bytes], records: int, seed: int) -> Counter[str]:
     """Damage records of a pool and compare; the same seed gives the same damage."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     counts: Counter[str] = Counter()
     for begin in range(0, records, BATCH):
         batch = min(BATCH, records - begin)

@@ -22,9 +22,8 @@ from replay.calibrate import (
     Heard,
     calibrate,
     observe,
-    print_calibration,
-    to_toml,
 )
+from replay.calibration_page import print_calibration, to_toml
 from stream import settings
 
 RIDGECREST = Path(__file__).parents[1] / "benchmarks" / "events" / "ridgecrest-2019-near"
@@ -106,6 +105,12 @@ def test_few_events_move_the_constants_less():
     few, many = calibrate(events(2), SETTINGS), calibrate(events(30), SETTINGS)
     assert 0.0 < few.after.p_velocity < many.after.p_velocity
     assert few.records["p_velocity"][1] == 2
+
+
+def test_of_two_events_the_displacement_stays_as_published():
+    two = calibrate(events(2), SETTINGS)
+    assert (two.after.a, two.after.b, two.after.c) == (SETTINGS.a, SETTINGS.b, SETTINGS.c)
+    assert "p_displacement" not in two.moved
 
 
 def same(name, shift, stations):

@@ -107,8 +107,11 @@ async def ingesting(log, server, **options):
     try:
         await until(lambda: any(line == "END" for line in server.commands))
         yield source
-    finally:
-        stop.set()
+    except BaseException:
+        reading.cancel()
+        raise
+    stop.set()
+    async with asyncio.timeout(60):
         await reading
 
 
