@@ -27,6 +27,7 @@ __all__ = [
     "Surroundings",
     "compatible",
     "event_id",
+    "explained",
     "find_source",
 ]
 
@@ -41,8 +42,7 @@ LEAST_RUPTURE_MAGNITUDE = 6.0  # 13 km long: below, a point is as good as a line
 SURE_PICKS, SURE_KM = 6, 60.0  # with so many picks the source moves no further than this
 LATER_S = 60.0  # onsets so long after P may be its S
 S_AFTER_P_S = 0.7
-JUST_PICKED_S = 30.0  # a station that has picked something else may still be triggered
-HALF_BLIND = 0.5
+JUST_PICKED_S = 30.0  # a station that has picked so long before, or later, may not see P
 BELONGS = 0.5
 
 P_AND_CODA = 0.15  # onsets a second at a station that an earthquake has just reached
@@ -51,8 +51,10 @@ CODA_LEAST = 0.005
 S_SHARE = 0.5
 S_SPREAD_S = 1.0
 S_SPREAD_SHARE = 0.06
-CODA_PER_DECADE = 0.6
-CODA_OUTLIERS = 0.003
+PER_DECADE = 0.6  # of amplitude, up to that of S
+WAVE_OUTLIERS = 0.003
+JUMP_FROM = 3.0  # times over what was before: onsets within a coda are seldom much stronger
+JUMP_SLOPE = 2.0
 
 NOISE_SLOPE = 2.0  # of the decadic logarithm of how many noise onsets exceed an amplitude
 NOISE_FROM = 0.2  # log10 over the noise's peak in a second
@@ -117,7 +119,9 @@ class Candidate(Struct):
     amplitudes, magnitude
         What the stations say by their motion, and what that comes to.
     belongs
-        Probability of each pick to be P of this source.
+        Probability of each pick to be P or S of this source.
+    as_s
+        Stations whose pick is rather S: P was hidden there.
     silent
         Stations that should have seen it and have not.
     said
@@ -137,6 +141,7 @@ class Candidate(Struct):
     amplitudes: dict[str, Amplitude] = field(default_factory=dict)
     magnitude: Magnitude | None = None
     belongs: dict[str, float] = field(default_factory=dict)
+    as_s: frozenset[str] = frozenset()
     silent: int = 0
     said: Earthquake | None = None
     stale: bool = False
@@ -208,20 +213,24 @@ class Candidate(Struct):
         p_residual, s_residual = self.residuals_s(pick, tables)
         s_minus_p = p_residual - s_residual
         sigma = math.hypot(0.5, self.source.origin_sigma_s)
-        density = 0.0
+        as_p = 0.0
         if pick.station not in self.picks:
-            density += _student(p_residual / sigma) / sigma
+            as_p = _student(p_residual / sigma) / sigma
         sigma = math.hypot(sigma, S_SPREAD_S + S_SPREAD_SHARE * s_minus_p)
-        density += S_SHARE * _student(s_residual / sigma) / sigma
+        as_s = S_SHARE * _student(s_residual / sigma) / sigma
+        coda = 0.0
         if p_residual > 0.0:
-            density += P_AND_CODA * math.exp(-p_residual / CODA_FADES_S)
-            density += CODA_LEAST if p_residual < 3 * s_minus_p + 60.0 else 0.0
+            coda = P_AND_CODA * math.exp(-p_residual / CODA_FADES_S)
+            coda += CODA_LEAST if p_residual < 3 * s_minus_p + 60.0 else 0.0
+        jump = 10.0 ** (-JUMP_SLOPE * math.log10(max(pick.snr / JUMP_FROM, 1.0)))
         if amplitude is None:
-            return density
+            return float(as_p + as_s + coda * jump)
         size = max(self.size, self.source.magnitude)
         strongest = s_amplitude(accelerometer, size, self.distance_km(pick), self.source.depth_km)
         over = max(amplitude - strongest, 0.0) / AMPLITUDE_SIGMA
-        return density * (CODA_PER_DECADE * math.exp(-0.5 * over * over) + CODA_OUTLIERS)
+        weak = math.exp(-0.5 * over * over)
+        wave = (as_p + as_s) * (PER_DECADE * weak + WAVE_OUTLIERS)
+        return float(wave + coda * JUMP_SLOPE * math.log(10.0) * weak * jump)
 
     def relocate(self, now_us: int, around: Surroundings, rivals: Iterable["Candidate"]) -> None:
         """Find the source anew from all that is known by now.
@@ -246,7 +255,10 @@ class Candidate(Struct):
     def take(self, ordered: Sequence[Pick], source: Located) -> None:
         """Take over a source that was found from picks in this order."""
         self.source = source
-        self.belongs = {p.station: b for p, b in zip(ordered, source.belongs, strict=True)}
+        both = zip(ordered, source.belongs, source.belongs_as_s, strict=True)
+        shares = [(pick.station, as_p, as_s) for pick, as_p, as_s in both]
+        self.belongs = {station: as_p + as_s for station, as_p, as_s in shares}
+        self.as_s = frozenset(station for station, as_p, as_s in shares if as_s > as_p)
         self.silent = round(sum(source.missing))
 
     def weigh(self, now_us: int, around: Surroundings, told: set[str] | None = None) -> None:
@@ -258,7 +270,9 @@ class Candidate(Struct):
         for station in sorted(self.picks) if told is None else sorted(told & self.picks.keys()):
             pick = self.picks[station]
             motion = around.network.motion(pick.id)
-            if motion is None or "clipped" in around.network.faults(station):
+            hidden = station in self.as_s or around.network.drowned(pick)
+            if hidden or motion is None or "clipped" in around.network.faults(station):
+                self.amplitudes.pop(station, None) if hidden else None
                 continue
             distance = self.distance_km(pick)
             s_minus_p = tables.s(distance, depth) - tables.p(distance, depth)
@@ -323,7 +337,9 @@ class Candidate(Struct):
         """Put the present state into a revision; the first is number 0."""
         source = self.source
         arrivals = []
-        for phase, picks in (("P", self.picks), ("S", self.later)):
+        as_p = {s: p for s, p in self.picks.items() if s not in self.as_s}
+        as_s = self.later | {s: p for s, p in self.picks.items() if s in self.as_s}
+        for phase, picks in (("P", as_p), ("S", as_s)):
             for station, pick in sorted(picks.items(), key=lambda item: item[1].time_us):
                 distance, azimuth = distance_azimuth(
                     source.latitude, source.longitude, pick.latitude, pick.longitude
@@ -390,6 +406,8 @@ def find_source(
     around: Surroundings,
     rivals: Iterable[Candidate],
     near: tuple[float, float] | None = None,
+    *,
+    begins: bool = False,
 ) -> Located:
     """Locate picks, in order of time; near a place if one is given.
 
@@ -405,20 +423,37 @@ def find_source(
         Events that may have made the picks.
     near
         Latitude and longitude of the middle of a narrower search.
+    begins
+        Whether the picks are not yet those of an event: what a station has seen since its next
+        pick may then be of another.
     """
     base_us = ordered[0].time_us
     middle = near or (ordered[0].latitude, ordered[0].longitude)
     rivals = list(rivals)
     shares = around.trust.shares([(p.station, p.latitude, p.longitude) for p in ordered])
     onsets = [
-        _onset(pick, share, base_us, now_us, around, rivals)
+        _onset(pick, share, base_us, now_us, around, rivals, begins)
         for pick, share in zip(ordered, shares, strict=True)
     ]
     silent = _silent(middle, {p.station for p in ordered}, base_us, now_us, around)
     within_km = None if near is None else SURE_KM
     return locate(
-        onsets, silent, middle, around.settings.locate, around.tables, within_km=within_km
+        onsets,
+        silent,
+        middle,
+        around.settings.locate,
+        around.tables,
+        within_km=within_km,
+        thorough=bool(rivals) and near is None,
     )
+
+
+def explained(pick: Pick, now_us: int, around: Surroundings, rivals: Iterable[Candidate]) -> float:
+    """Density (1/s, and 1/decade where there is an amplitude) of events' making an onset."""
+    accelerometer = around.network.accelerometer(pick.station)
+    peak = around.network.peak(pick, now_us, own=True)
+    amplitude = None if peak is None else peak[0]
+    return sum(r.explains(pick, amplitude, accelerometer, around.tables) for r in rivals)
 
 
 def _onset(
@@ -428,19 +463,20 @@ def _onset(
     now_us: int,
     around: Surroundings,
     rivals: Sequence[Candidate],
+    begins: bool,
 ) -> Onset:
     """Put together what is known of a pick by now."""
     network, trust = around.network, around.trust
     accelerometer = network.accelerometer(pick.station)
     # A clipped peak is too low, but tells noise and far earthquakes from near ones all the same.
-    amplitude, elapsed_s = network.peak(pick) or (None, 0.0)
-    noise = network.noise(pick.station, now_us)
+    amplitude, elapsed_s = network.peak(pick, now_us, own=begins) or (None, 0.0)
+    noise = network.noise(pick, now_us)
     if noise is None:
         noise = (-3.0 if amplitude is None else amplitude) - UNKNOWN_NOISE
     other = trust.false_rate(pick, now_us)
     if amplitude is not None:
         other *= _noise_density(amplitude - noise)
-    other += sum(rival.explains(pick, amplitude, accelerometer, around.tables) for rival in rivals)
+    other += explained(pick, now_us, around, rivals)
     later = [
         (p.time_us - base_us) * 1e-6
         for p in around.onsets.get(pick.station, ())
@@ -479,7 +515,8 @@ def _silent(
     """Return the nearest healthy stations without a pick of the event."""
     network, trust = around.network, around.trust
     reach = Circle(*middle, 2.0 * around.settings.locate.search_km)
-    there = network.watching(now_us, now_us, reach)
+    since_us = base_us - int(JUST_PICKED_S * 1e6)
+    there = network.watching(now_us, since_us, reach)
     nearest = distances_km(*middle, there.latitude, there.longitude).argsort(kind="stable")
     chosen = [
         i
@@ -493,13 +530,12 @@ def _silent(
     shares = trust.shares(places)
     found = []
     for i, share, (station, latitude, longitude) in zip(chosen, shares, places, strict=True):
-        busy = network.since_pick_us(station, now_us) < JUST_PICKED_S * 1e6
         found.append(
             Silent(
                 latitude=latitude,
                 longitude=longitude,
                 until_s=(int(there.data_end_us[i]) - base_us) * 1e-6,
-                trust=trust.weight(station, now_us) * (HALF_BLIND if busy else 1.0),
+                trust=trust.weight(station, now_us),
                 share=share,
                 accelerometer=bool(there.accelerometer[i]),
                 log_noise=float(there.log_noise[i]),

@@ -38,10 +38,10 @@ from detect.traveltimes import DEPTH_STEP_KM, DISTANCE_STEP_KM
 
 __all__ = [
     "AMPLITUDE_SIGMA",
-    "CELLS",
     "CELL_FIELDS",
     "COARSE_PICKS",
     "COLUMNS",
+    "FIRST_CELLS",
     "LATERS",
     "at_place",
     "plane_wave",
@@ -74,19 +74,31 @@ _Table = npt.NDArray[np.float32]
 LATERS = 3
 
 # One cell: km from the middle of the search, km, log of a density per km2, km and s, s.
-EAST, NORTH, HALF, DEPTH, HALF_DEPTH, LOG_DENSITY, ORIGIN, MAGNITUDE, LEAF, CELL_FIELDS = range(10)
+(
+    EAST,
+    NORTH,
+    HALF,
+    DEPTH,
+    HALF_DEPTH,
+    LOG_DENSITY,
+    ORIGIN,
+    MAGNITUDE,
+    FINEST,  # half the side of the smallest cell that the onsets can tell from the next
+    LEAF,
+    CELL_FIELDS,
+) = range(11)
 
-CELLS = 1100
-SPLITS = 45
+FIRST_CELLS = 700
 COARSE_PICKS = 12  # rows of onsets that come first; large cells are judged by them alone
 FINE_KM = 6.0
 SMALLEST_KM = 0.75
 NEAREST_CELL_KM = 12.0
+RESOLVED_KM_S = 3.0  # half of what P goes in a second
 CELL_SHARE = 0.33  # of its distance from the middle: half the side of a first cell
 KM_PER_DEGREE = 111.195
 
 LN10 = math.log(10.0)
-B_VALUE = 1.0
+B_VALUE = 0.8
 LEAST_MAGNITUDE = 3.0
 LARGEST_MAGNITUDE = 8.5
 TYPICAL_MAGNITUDE = 4.0  # as long as no amplitude is known
@@ -94,8 +106,8 @@ TYPICAL_MAGNITUDE = 4.0  # as long as no amplitude is known
 LATEST_S = 3.0  # an onset that is later, or earlier, is hardly of this source
 MISTAKEN = 0.03  # of the stations that see P have picked something else before
 MODEL_SHARE = 0.03  # of the travel time: what the model is wrong by
-S_SIGMA_S = 0.8  # S is picked later and less exactly
-S_MODEL_SHARE = 0.04
+S_SIGMA_S = 1.0  # S is picked later and less exactly
+S_MODEL_SHARE = 0.05
 AMPLITUDE_SIGMA = 0.45
 GROWING_SIGMA = 0.9  # at the onset; it goes down with a second
 MOST_DETECTED = 0.93
@@ -103,7 +115,8 @@ STANDS_OUT = 0.75  # log10 of P over the noise's peak in a second: half are pick
 STANDS_OUT_WIDTH = 0.25
 S_LARGER = 0.6  # log10 of S over P
 S_FACTOR = math.exp(-S_LARGER / STANDS_OUT_WIDTH)
-S_DECADES = 0.5  # density of the amplitude of an S that was taken for P
+S_FIRST = 0.35  # weight of S beside P, for an onset that is the first at its station
+ANY_DECADE = 0.5  # density of an amplitude of the other wave
 MARKED_S = 0.7  # of the onsets after P that are S
 OTHER_LATER = 0.03  # density (1/s) of those that are not
 DURATION_M7_S = 14.8  # of a rupture of M 7; ten times as long for two magnitudes more
@@ -113,6 +126,7 @@ P_KM_S_AHEAD = 8.3  # distance over S-P time
 SILENCE_WIDTH_S = 0.5
 FAR_SLOWNESSES = np.array([0.045, 0.06, 0.075, 0.09])  # s/km
 FAR_AZIMUTHS = 24
+NEVER_S = -1e9
 FAR_SIGMA_S = 0.8  # its onset is not sharp
 FAR_AMPLITUDE_SIGMA = 0.4
 FAR_A_YEAR = 1500.0  # of mb 5 and more on Earth
@@ -133,7 +147,21 @@ FALL = np.array([P_VELOCITY, P_ACCELERATION, S_VELOCITY, S_ACCELERATION])
 CM = 2.0  # log10 of cm in a metre
 
 # Work of one row.
-DISTANCE, TRAVEL, REACH, START, VARIANCE, FALLEN, SLOPE, AMPLITUDE_VARIANCE, WORK = range(9)
+(
+    DISTANCE,
+    TRAVEL,
+    TRAVEL_S,
+    REACH,
+    START,
+    START_S,
+    VARIANCE,
+    VARIANCE_S,
+    AS_S,
+    FALLEN,
+    SLOPE,
+    AMPLITUDE_VARIANCE,
+    WORK,
+) = range(13)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -184,28 +212,41 @@ def _unit(latitude: float, longitude: float, out: _Floats) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _agreed(work: _Floats, rows: _Floats, onsets: int) -> float:
-    """Return the origin time: where most onsets agree, then reweighted means."""
+    """Return the origin time: where most onsets agree, as P or some as S, then weighted means.
+
+    Notes in AS_S whether an onset rather fits S.
+    """
     origin: float = work[0, START]
+    work[0, AS_S] = 0.0
     if onsets == 1:
         return origin
     best = -1.0
     for j in range(min(onsets, 6)):
-        agree = 0.0
-        for i in range(onsets):
-            z2 = (work[i, START] - work[j, START]) ** 2 / work[i, VARIANCE]
-            agree += rows[i, TRUST] / (1.0 + z2 / 3.0)
-        if agree > best:
-            best = agree
-            origin = work[j, START]
-    for _ in range(3):
+        for start in (START, START_S):
+            agree = 0.0
+            for i in range(onsets):
+                p2 = (work[i, START] - work[j, start]) ** 2 / work[i, VARIANCE]
+                s2 = (work[i, START_S] - work[j, start]) ** 2 / work[i, VARIANCE_S]
+                agree += rows[i, TRUST] * max(1.0 / (1.0 + p2 / 3.0), S_FIRST / (1.0 + s2 / 3.0))
+            if agree > best:
+                best = agree
+                origin = work[j, start]
+    for turn in range(4):
         total = 0.0
         weight = 0.0
         for i in range(onsets):
-            z2 = (work[i, START] - origin) ** 2 / work[i, VARIANCE]
-            w = rows[i, TRUST] / (work[i, VARIANCE] * (1.0 + z2 / 3.0))
+            p = 1.0 / (1.0 + (work[i, START] - origin) ** 2 / work[i, VARIANCE] / 3.0)
+            s = S_FIRST / (1.0 + (work[i, START_S] - origin) ** 2 / work[i, VARIANCE_S] / 3.0)
+            work[i, AS_S] = 1.0 if s > p else 0.0
+            if s > p:
+                w = rows[i, TRUST] * s / work[i, VARIANCE_S]
+                total += w * work[i, START_S]
+            else:
+                w = rows[i, TRUST] * p / work[i, VARIANCE]
+                total += w * work[i, START]
             weight += w
-            total += w * work[i, START]
-        origin = total / weight
+        if turn < 3:
+            origin = total / weight
     return origin
 
 
@@ -262,7 +303,7 @@ def _magnitude(
             continue
         kind = int(rows[i, ACCELEROMETER])
         elapsed = rows[i, ELAPSED]
-        if elapsed * P_KM_S_AHEAD > work[i, REACH]:
+        if work[i, AS_S] == 1.0 or elapsed * P_KM_S_AHEAD > work[i, REACH]:
             kind += 2
         grown = _saturation(magnitude, kind) if large else 0.25
         work[i, FALLEN] = _fallen(kind, work[i, REACH] + grown)
@@ -270,7 +311,10 @@ def _magnitude(
         growing = GROWING_SIGMA * math.exp(-elapsed)
         variance = AMPLITUDE_SIGMA * AMPLITUDE_SIGMA + growing * growing
         work[i, AMPLITUDE_VARIANCE] = variance
-        z2 = (work[i, START] - origin) ** 2 / work[i, VARIANCE]
+        if work[i, AS_S] == 1.0:
+            z2 = (work[i, START_S] - origin) ** 2 / work[i, VARIANCE_S]
+        else:
+            z2 = (work[i, START] - origin) ** 2 / work[i, VARIANCE]
         w = rows[i, TRUST] * rows[i, SHARE] * FALL[kind, 0] ** 2 / (variance * (1.0 + z2 / 3.0))
         weight += w
         total += w * (amplitude - work[i, FALLEN]) / FALL[kind, 0]
@@ -296,8 +340,8 @@ def _judge(
 ) -> None:
     """Fill in what the reports say of a cell: LOG_DENSITY, ORIGIN and MAGNITUDE.
 
-    `detail` is filled for each row: residual and probability that it belongs to the source, or
-    for a silent one 0 and the probability that it should have seen it.
+    `detail` is filled for each row: residual, and the probabilities that it is P and S of the
+    source; for a silent one 0 and the probability that it should have seen it.
     """
     n = rows.shape[0]
     depth = cell[DEPTH]
@@ -305,9 +349,9 @@ def _judge(
     row = int(at)
     v = at - row
     blur = (cell[HALF] / 10.0) ** 2  # variance of P across the cell: side / sqrt(12), 6 km/s
-    blur_s = (cell[HALF] / 6.0) ** 2
     below = max(depth - 10.0, 0.0)
     below = 9.0 + below * below
+    least = np.inf
     for i in range(n):
         x = vectors[i, 0] - vector[0]
         y = vectors[i, 1] - vector[1]
@@ -320,9 +364,18 @@ def _judge(
             travel = _travel(p_table, row, v, distance, depth)
             work[i, TRAVEL] = travel
             work[i, START] = rows[i, TIME] - travel
-            steep = cell[HALF_DEPTH] / 12.0 * depth / work[i, REACH]
-            work[i, VARIANCE] = (
-                rows[i, SIGMA] ** 2 + (MODEL_SHARE * travel) ** 2 + blur + steep * steep
+            variance = rows[i, SIGMA] ** 2 + (MODEL_SHARE * travel) ** 2
+            steep = (cell[HALF_DEPTH] / 12.0 * depth / work[i, REACH]) ** 2
+            work[i, VARIANCE] = variance + blur + steep
+            least = min(least, variance)
+            travel_s = _travel(s_table, row, v, distance, depth)
+            work[i, TRAVEL_S] = travel_s
+            work[i, START_S] = rows[i, TIME] - travel_s
+            work[i, VARIANCE_S] = (
+                rows[i, SIGMA] ** 2
+                + S_SIGMA_S**2
+                + (S_MODEL_SHARE * travel_s) ** 2
+                + 3.0 * (blur + steep)
             )
     origin = _agreed(work, rows, onsets)
     magnitude, spread = _magnitude(work, rows, onsets, origin, False, 0.0)
@@ -345,9 +398,8 @@ def _judge(
         )
         out = (expected - rows[i, NOISE] - STANDS_OUT) / STANDS_OUT_WIDTH
         trust = rows[i, TRUST]
+        detail[i] = 0.0
         if i >= onsets:
-            detail[i, 0] = 0.0
-            detail[i, 1] = 0.0
             if out < -6.0:
                 continue
             travel = _travel(p_table, row, v, work[i, DISTANCE], depth)
@@ -362,38 +414,32 @@ def _judge(
             d_s = MOST_DETECTED / (1.0 + e * S_FACTOR)
             sigma = math.sqrt(work[i, VARIANCE])
             fits = _fits(work[i, START] - origin, sigma)
+            sigma_s = math.sqrt(work[i, VARIANCE_S])
+            fits_s = _fits(work[i, START_S] - origin, sigma_s)
             fits_amplitude = 1.0
             fits_amplitude_s = 1.0
             if not math.isnan(rows[i, AMPLITUDE]):
                 s = math.sqrt(work[i, AMPLITUDE_VARIANCE])
                 z = (rows[i, AMPLITUDE] - work[i, FALLEN] - work[i, SLOPE] * magnitude) / s
-                fits_amplitude = _student(z) / s
-                fits_amplitude_s = S_DECADES
-            travel_s = _travel(s_table, row, v, work[i, DISTANCE], depth)
-            sigma_s = math.sqrt(
-                rows[i, SIGMA] ** 2
-                + S_SIGMA_S**2
-                + (S_MODEL_SHARE * travel_s) ** 2
-                + blur_s
-                + (cell[HALF_DEPTH] / 7.0 * depth / work[i, REACH]) ** 2
-            )
-            fits_s = _fits(rows[i, TIME] - origin - travel_s, sigma_s)
+                fits_amplitude = _student(z) / s if work[i, AS_S] == 0.0 else ANY_DECADE
+                fits_amplitude_s = _student(z) / s if work[i, AS_S] == 1.0 else ANY_DECADE
             as_p = trust * d * fits * fits_amplitude / rows[i, OTHER]
             as_s = trust * (1.0 - d) * d_s * fits_s * fits_amplitude_s / rows[i, OTHER]
             unseen = (1.0 - d) * (1.0 - d_s) + MISTAKEN * d
             likelihood = 1.0 - trust + trust * unseen + as_p + as_s
             belongs = as_p / likelihood
-            detail[i, 0] = work[i, START] - origin
+            detail[i, 0] = (work[i, START_S] if as_s > as_p else work[i, START]) - origin
             detail[i, 1] = belongs
-            precision += belongs / work[i, VARIANCE]
+            detail[i, 2] = as_s / likelihood
+            precision += belongs / work[i, VARIANCE] + detail[i, 2] / work[i, VARIANCE_S]
             if not math.isnan(rows[i, LATER]):
                 marked = 0.0
                 for k in range(LATERS):
                     later = rows[i, LATER + k]
                     if not math.isnan(later):
-                        marked += _fits(later - origin - travel_s, sigma_s)
+                        marked += _fits(later - origin - work[i, TRAVEL_S], sigma_s)
                 # While the rupture lasts, P goes on and S does not stand out of it.
-                hidden = math.exp(-HIDES * duration / (travel_s - work[i, TRAVEL] + 0.1))
+                hidden = math.exp(-HIDES * duration / (work[i, TRAVEL_S] - work[i, TRAVEL] + 0.1))
                 share = trust * MARKED_S * belongs * hidden
                 likelihood *= 1.0 - share + share * marked / OTHER_LATER
         if rows[i, SHARE] == 1.0:
@@ -406,6 +452,7 @@ def _judge(
     cell[LOG_DENSITY] = log_p + math.log(product) + 0.5 * math.log(2.0 * math.pi / precision)
     cell[ORIGIN] = origin
     cell[MAGNITUDE] = magnitude
+    cell[FINEST] = max(SMALLEST_KM, RESOLVED_KM_S * math.sqrt(least))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -426,6 +473,7 @@ def search(
     p_table: _Table,
     s_table: _Table,
     silent_after_s: float,
+    splits: int,
     cells: _Floats,
     detail: _Floats,
     point: _Floats,
@@ -446,9 +494,11 @@ def search(
         See `detect.traveltimes.TravelTimes`.
     silent_after_s
         How long after P was due a station is taken to be silent.
-    cells : float64[CELLS, CELL_FIELDS]
-        Work.
-    detail : float64[n, 2]
+    splits
+        How often the most probable cell is split.
+    cells : float64[any, CELL_FIELDS]
+        Work: `FIRST_CELLS`, and eight for each split.
+    detail : float64[n, 3]
         Out, at the point: see `_judge`.
     point : float64[CELL_FIELDS + 3]
         Out: the point as a cell; then one sigma of its epicentre (km; radius of the circle of
@@ -516,11 +566,11 @@ def search(
                 detail,
             )
             count += 1
-    for _ in range(SPLITS):
+    for _ in range(splits):
         best = -1
         most = -np.inf
         for i in range(count):
-            if cells[i, LEAF] == 1.0 and cells[i, HALF] > SMALLEST_KM:
+            if cells[i, LEAF] == 1.0 and cells[i, HALF] > cells[i, FINEST]:
                 mass = cells[i, LOG_DENSITY] + math.log(
                     cells[i, HALF] * cells[i, HALF] * cells[i, HALF_DEPTH]
                 )
@@ -718,6 +768,7 @@ def plane_wave(
             )
             if i < onsets:
                 work[i, START] = rows[i, TIME] - work[i, TRAVEL]
+                work[i, START_S], work[i, VARIANCE_S] = NEVER_S, 1.0
         origin = _agreed(work, rows, onsets)
         total = 0.0
         weight = 0.0

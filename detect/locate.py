@@ -10,10 +10,10 @@ from msgspec import Struct
 from detect.evidence import (
     AMPLITUDE,
     CELL_FIELDS,
-    CELLS,
     COLUMNS,
     DEPTH,
     EAST,
+    FIRST_CELLS,
     LATERS,
     MAGNITUDE,
     NORTH,
@@ -32,7 +32,8 @@ from detect.traveltimes import TravelTimes
 __all__ = ["Located", "Onset", "Silent", "locate"]
 
 MOST_ONSETS = 48  # the first in time; more change little but the cost
-MODEL_BIAS_KM = 2.5  # what a 1-D model moves an epicentre by, however many stations there are
+SPLITS, MOST_SPLITS = 45, 160  # of cells
+MODEL_BIAS_KM = 4.0  # what a 1-D model moves an epicentre by, however many stations there are
 DEPTH_BIAS_KM = 2.0
 ORIGIN_BIAS_S = 0.2
 WRONG = 5e-4  # density (1/s) of wrong onsets at a station that is shaken: 3 % within a minute
@@ -152,9 +153,9 @@ class Located(Struct, frozen=True, kw_only=True):
         That the amplitudes fit; 4.0 without any. It serves the location alone.
     log_odds
         Natural logarithm of the odds of an earthquake against none, or one far away.
-    residuals_s, belongs
-        Of each onset, in the order given: observed minus computed P, and the probability that
-        it is P of this source.
+    residuals_s, belongs, belongs_as_s
+        Of each onset, in the order given: observed minus computed P, or S where it rather is
+        that, and the probabilities that it is P or S of this source.
     missing
         Of each silent station: the probability that it should have seen P.
     """
@@ -170,6 +171,7 @@ class Located(Struct, frozen=True, kw_only=True):
     log_odds: float
     residuals_s: tuple[float, ...]
     belongs: tuple[float, ...]
+    belongs_as_s: tuple[float, ...]
     missing: tuple[float, ...]
 
     @property
@@ -186,6 +188,7 @@ def locate(
     tables: TravelTimes,
     *,
     within_km: float | None = None,
+    thorough: bool = False,
 ) -> Located:
     """Find the source that the stations' reports agree on, and how probable it is.
 
@@ -202,13 +205,16 @@ def locate(
         Bounds of the search, and the travel times.
     within_km
         Search no further than this, instead of as far as the settings say.
+    thorough
+        Search more: where onsets may be of several events, many places fit some of them.
     """
+    splits = MOST_SPLITS if thorough else SPLITS
     used = onsets[:MOST_ONSETS]
     rows = np.array([*(o.row() for o in used), *(s.row() for s in silent)]).reshape(-1, COLUMNS)
     other = rows[: len(used), OTHER].copy()
     loud = ~np.isnan(rows[: len(used), AMPLITUDE])
     rows[: len(used), OTHER] = np.maximum(other, WRONG * np.where(loud, WRONG_DECADES, 1.0))
-    detail = np.zeros((len(rows), 2))
+    detail = np.zeros((len(rows), 3))
     point = np.zeros(CELL_FIELDS + 3)
     log_odds = search(
         around[0],
@@ -220,26 +226,30 @@ def locate(
         tables.p_slowness,
         tables.s_slowness,
         settings.silent_after_s,
-        np.empty((CELLS, CELL_FIELDS)),
+        splits,
+        np.empty((FIRST_CELLS + 8 * splits, CELL_FIELDS)),
         detail,
         point,
     )
     latitude, longitude = at_place(point[EAST], point[NORTH], *around)
     log_odds += math.log(settings.earthquakes_per_year * 10.0 / (1e6 * YEAR_S))
     gained = np.log(rows[: len(used), OTHER] / other) * rows[: len(used), SHARE]
-    log_odds += float((gained * detail[: len(used), 1]).sum())
+    mine = detail[: len(used), 1] + detail[: len(used), 2]
+    log_odds += float((gained * mine).sum())
     rows[: len(used), OTHER] = other
     if len(used) > 1:
         far = plane_wave(*around, rows, len(used), settings.silent_after_s)
-        common = _common_cause(rows[: len(used)], detail[: len(used), 1])
+        common = _common_cause(rows[: len(used)], mine)
         log_odds -= float(np.logaddexp(np.logaddexp(0.0, far), common))
     residuals = detail[: len(used), 0].tolist()
     belongs = detail[: len(used), 1].tolist()
+    belongs_as_s = detail[: len(used), 2].tolist()
     depth, origin = float(point[DEPTH]), float(point[ORIGIN])
     for o in onsets[MOST_ONSETS:]:
         residual = o.time_s - origin - _p_time(latitude, longitude, depth, o, tables)
         residuals.append(residual)
         belongs.append(1.0 / (1.0 + residual**2))
+        belongs_as_s.append(0.0)
     return Located(
         latitude=latitude,
         longitude=(longitude + 180.0) % 360.0 - 180.0,
@@ -252,6 +262,7 @@ def locate(
         log_odds=log_odds,
         residuals_s=tuple(residuals),
         belongs=tuple(belongs),
+        belongs_as_s=tuple(belongs_as_s),
         missing=tuple(detail[len(used) :, 1].tolist()),
     )
 

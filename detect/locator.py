@@ -15,6 +15,7 @@ from detect.association import (
     Surroundings,
     compatible,
     event_id,
+    explained,
     find_source,
 )
 from detect.detections import Motion, Pick
@@ -45,6 +46,9 @@ YOUNG_S = 4.0  # a free pick is tried again, as its motion comes in
 
 ONE_EVENT_KM = 100.0  # events further apart, or later, are not asked whether they are one
 ONE_EVENT_S = 40.0
+EXPLAINED = 0.02  # density above which an onset is that of a known event and begins no other
+ONE_ONSET_US = 1_000_000  # picks of one station, marked P and S, so close are one onset
+GAIN = 1.0  # of log odds, that the picks of another event must bring to be of this one
 ABSENT = math.inf
 
 
@@ -106,9 +110,10 @@ class LocateOperator:
 
     def _fold(self, detection: detections.Detection) -> Iterator[Earthquake]:
         if isinstance(detection, Pick):
-            self._network.picked(detection)
-            if not set(detection.faults) - {"clipped"} and not self._knows(detection):
-                yield from self._take(detection)
+            if not self._knows(detection):
+                self._network.picked(detection)
+                if not set(detection.faults) - {"clipped"}:
+                    yield from self._take(detection)
             return
         self._network.fold(detection, self._now_us)
         self._plum.fold(detection)
@@ -239,12 +244,16 @@ class LocateOperator:
     def _take(self, pick: Pick) -> Iterator[Earthquake]:
         """Give a pick to the event that it fits, and see whether it begins one."""
         locate = self._settings.locate
-        self._trust.picked(pick, self._now_us)
+        if pick.phase == "P":
+            self._trust.picked(pick, self._now_us)
         onsets = self._onsets.setdefault(pick.station, [])
         onsets.append(pick)
         onsets.sort(key=lambda p: (p.time_us, p.id))
         best: Candidate | None = None
         least = ABSENT
+        best_as_s: Candidate | None = None
+        least_as_s = ABSENT
+        hidden = False
         for candidate in self._in_order():
             p_residual, s_residual = candidate.residuals_s(pick, self._tables)
             tolerance = candidate.tolerance_s(locate.tolerance_s)
@@ -255,11 +264,18 @@ class LocateOperator:
                     continue
                 if abs(s_residual) <= tolerance and pick.id != candidate.picks[pick.station].id:
                     candidate.later.setdefault(pick.station, pick)
+                hidden |= abs(s_residual) > tolerance
                 after_s = (pick.time_us - candidate.picks[pick.station].time_us) * 1e-6
                 candidate.stale |= 0.0 < after_s < LATER_S
             elif pick.phase == "P" and abs(p_residual) <= min(tolerance, least):
                 best, least = candidate, abs(p_residual)
-        if pick.phase == "S":
+            elif abs(s_residual) <= min(tolerance, least_as_s):
+                best_as_s, least_as_s = candidate, abs(s_residual)
+        if best is None and best_as_s is not None:
+            others = [c for c in self._in_order() if c.id != best_as_s.id]
+            if explained(pick, self._now_us, self._around, others) <= EXPLAINED:
+                best = best_as_s
+        if best is None and pick.phase == "S" and not hidden:
             return
         if best is not None:
             best.picks[pick.station] = pick
@@ -269,22 +285,36 @@ class LocateOperator:
             yield from self._assess(best, f"P at {pick.station}")
             yield from self._merge(best)
             return
+        twins = [p for p in onsets if abs(p.time_us - pick.time_us) < ONE_ONSET_US]
+        if max(twins, key=lambda p: (p.snr, p.id)).id != pick.id:
+            return
+        for twin in twins:
+            self._pool.pop(twin.id, None)
         self._pool[pick.id] = pick
         yield from self._begin(pick)
 
     def _begin(self, pick: Pick) -> Iterator[Earthquake]:
         """Begin an event if the free picks make one that holds this pick probable."""
         locate = self._settings.locate
+        rivals = self._rivals(None, pick.time_us)
+        if explained(pick, self._now_us, self._around, rivals) > EXPLAINED:
+            return
         free = [
             other
             for other in sorted(self._pool.values(), key=_in_time)
-            if other.id == pick.id or compatible(pick, other, locate.max_spread_km)
+            if other.id == pick.id
+            or (
+                compatible(pick, other, locate.max_spread_km)
+                and explained(other, self._now_us, self._around, rivals) <= EXPLAINED
+            )
         ]
-        rivals = self._rivals(None, pick.time_us)
         found: tuple[Located, list[Pick]] | None = None
-        first = {p.station: p for p in reversed(free)}
-        last = {p.station: p for p in free}
-        for chosen in (first, last) if first != last else (first,):
+        tried: list[dict[str, Pick]] = []
+        for picks in (sorted(free, key=lambda p: -abs(p.time_us - pick.time_us)), free[::-1], free):
+            chosen = {p.station: p for p in picks}  # the last of each station: nearest in time...
+            if chosen in tried:
+                continue
+            tried.append(chosen)
             made = self._source_of(sorted(chosen.values(), key=_in_time), pick, rivals)
             if made is not None and (found is None or made[0].log_odds > found[0].log_odds):
                 found = made
@@ -323,12 +353,17 @@ class LocateOperator:
         picks = picks[:MOST_TRIED]
         if must not in picks or self._places(picks) < fewest:
             return None
-        source = find_source(picks, self._now_us, self._around, rivals)
-        kept = [p for p, b in zip(picks, source.belongs, strict=True) if b >= BELONGS]
-        if must not in kept or self._places(kept) < fewest:
+        source = find_source(picks, self._now_us, self._around, rivals, begins=True)
+        as_p = [p for p, b in zip(picks, source.belongs, strict=True) if b >= BELONGS]
+        belongs = [p + s for p, s in zip(source.belongs, source.belongs_as_s, strict=True)]
+        kept = [p for p, b in zip(picks, belongs, strict=True) if b >= BELONGS]
+        seen = self._places(kept)
+        if must not in kept or not as_p or seen < fewest:
+            return None
+        if self._places(as_p) < fewest and seen < 2 * fewest:
             return None
         if len(kept) < len(picks):
-            source = find_source(kept, self._now_us, self._around, rivals)
+            source = find_source(kept, self._now_us, self._around, rivals, begins=True)
         return source, kept
 
     def _places(self, picks: Sequence[Pick]) -> int:
@@ -371,8 +406,8 @@ class LocateOperator:
             if _apart_km(candidate, other) > ONE_EVENT_KM or apart_s > ONE_EVENT_S:
                 continue
             keep, drop = sorted((candidate, other), key=_standing)
-            joint, ordered = self._joint(keep, drop)
-            if joint.log_odds < keep.source.log_odds + drop.source.log_odds:
+            ordered = self._as_one(keep, drop)
+            if ordered is None:
                 continue
             del self._active[drop.id]
             keep.picks = {p.station: p for p in ordered}
@@ -382,17 +417,17 @@ class LocateOperator:
             self._relocate(keep)
             yield from self._assess(keep, "two events were one")
 
-    def _joint(self, keep: Candidate, drop: Candidate) -> tuple[Located, list[Pick]]:
-        """Locate the picks of two events as of one: the first at each station."""
-        picks = dict(keep.picks)
-        for station, pick in drop.picks.items():
-            known = picks.get(station)
-            if known is None or (pick.time_us, pick.id) < (known.time_us, known.id):
-                picks[station] = pick
-        ordered = sorted(picks.values(), key=lambda p: (p.time_us, p.id))
-        both = {keep.id, drop.id}
-        rivals = [c for c in self._rivals(keep, keep.base_us) if c.id not in both]
-        return find_source(ordered, self._now_us, self._around, rivals), ordered
+    def _as_one(self, keep: Candidate, drop: Candidate) -> list[Pick] | None:
+        """Return the picks of two events, if one source explains them better than two."""
+        more = {s: p for s, p in drop.picks.items() if s not in keep.picks}
+        if not more:
+            return None
+        rivals = [c for c in self._rivals(keep, keep.base_us) if c.id != drop.id]
+        odds = []
+        for picks in (keep.picks, keep.picks | more):
+            ordered = sorted(picks.values(), key=_in_time)
+            odds.append(find_source(ordered, self._now_us, self._around, rivals).log_odds)
+        return ordered if odds[1] >= odds[0] + max(drop.source.log_odds, GAIN) else None
 
 
 def _in_time(pick: Pick) -> tuple[int, str]:
@@ -429,7 +464,7 @@ def _differs(candidate: Candidate, said: Earthquake, status: Status) -> bool:
     if status != said.status:
         return True
     picks = sum(a.phase == "P" for a in said.arrivals)
-    if len(candidate.picks) != picks and picks < FEW_PICKS:
+    if len(candidate.picks.keys() - candidate.as_s) != picks and picks < FEW_PICKS:
         return True
     magnitude = None if candidate.magnitude is None else candidate.magnitude.value
     if (magnitude is None) != (said.magnitude is None):

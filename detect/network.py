@@ -7,7 +7,7 @@ import numpy.typing as npt
 from msgspec import Struct
 from numba import njit
 
-from detect.detections import Heartbeat, Motion, Pick, PickMotion
+from detect.detections import Heartbeat, Motion, Pick, PickMotion, StationMotion
 from detect.geodesy import EARTH_RADIUS_KM
 
 __all__ = ["Circle", "Network", "Watching"]
@@ -16,7 +16,10 @@ FAULTS = ("flat", "stuck", "clock", "late", "warming", "clipped")
 BLIND = 0b011111  # picks do not count, silence says nothing; clipped: amplitudes do not count
 _BITS = {name: 1 << i for i, name in enumerate(FAULTS)}
 
+STANDS_OUT = 3.0  # times what was before
+ONSET_S = 0.3  # seconds of data by which an onset is judged
 NEVER_US = -(2**62)
+LEAST_PEAK = 1e-12  # m/s2, m/s: below any sensor's noise
 NOISE_SECONDS = 16
 _KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180.0
 
@@ -136,6 +139,8 @@ class Network:
         self._noise_us = np.zeros((0, NOISE_SECONDS), np.int64)
         self._motions: dict[str, tuple[int, PickMotion]] = {}
         self._peaks: dict[str, tuple[float, float, float]] = {}
+        self._own_peaks: dict[str, tuple[float, float, float]] = {}
+        self._before: dict[str, tuple[int, float]] = {}
 
     def _number(self, station: str) -> int:
         """Return a station's number; a new one gets the next."""
@@ -182,12 +187,18 @@ class Network:
                 self._listen(np.array([number]), said.time_us)
             for since in station.since_picks:
                 self._motions[since.pick_id] = (arrival_us, since)
-                pga, pgv, _ = self._peaks.get(since.pick_id, (0.0, 0.0, 0.0))
-                self._peaks[since.pick_id] = (
-                    max(pga, station.pga),
-                    max(pgv, station.pgv),
-                    since.elapsed_s,
-                )
+                self._raise(self._peaks, station, since)
+            for since in station.since_picks[-1:]:
+                self._raise(self._own_peaks, station, since)
+
+    def _raise(
+        self,
+        peaks: dict[str, tuple[float, float, float]],
+        station: StationMotion,
+        since: PickMotion,
+    ) -> None:
+        pga, pgv, _ = peaks.get(since.pick_id, (0.0, 0.0, 0.0))
+        peaks[since.pick_id] = max(pga, station.pga), max(pgv, station.pgv), since.elapsed_s
 
     def _fold_heartbeat(self, said: Heartbeat, arrival_us: int) -> None:
         numbers = np.array([self._number(station) for station in said.stations], np.int64)
@@ -223,12 +234,18 @@ class Network:
         total = np.where(young, self._noise[numbers], 0.0).sum(axis=1)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
-    def noise(self, station: str, now_us: int) -> float | None:
-        """Return log10 of a station's peak in a quiet second; None where none was of late."""
-        number = self._numbers.get(station)
+    def noise(self, pick: Pick, now_us: int) -> float | None:
+        """Return log10 of the peak in a second from which a pick had to stand out.
+
+        That of a quiet second, or where the station had been shaken already, that of the report
+        before the pick. None where nothing is known.
+        """
+        number = self._numbers.get(pick.station)
         if number is None:
             return None
         noise = float(self._log_noise(np.array([number]), now_us)[0])
+        if pick.id in self._before:
+            noise = float(np.fmax(noise, self._before[pick.id][1]))
         return None if math.isnan(noise) else noise
 
     def accelerometer(self, station: str) -> bool:
@@ -236,16 +253,18 @@ class Network:
         number = self._numbers.get(station)
         return number is None or self._pga[number] > 0.0 or self._pgv[number] == 0.0
 
-    def since_pick_us(self, station: str, now_us: int) -> int:
-        """Return how long ago (us) a station has picked last."""
-        number = self._numbers.get(station)
-        return now_us - (NEVER_US if number is None else int(self._pick_us[number]))
-
     def picked(self, pick: Pick) -> None:
         """Note that a station has picked: its silence says nothing for a while."""
         number = self._numbers.get(pick.station)
         if number is not None:
+            if pick.time_us - int(self._pick_us[number]) < self._shaken_us:
+                self._before[pick.id] = pick.time_us, self._log_level(number)
             self._pick_us[number] = max(int(self._pick_us[number]), pick.time_us)
+
+    def _log_level(self, number: int) -> float:
+        """Return log10 of the newest peak of a station."""
+        peak = self._pga[number] if self._pga[number] > 0.0 else self._pgv[number]
+        return math.log10(max(float(peak), LEAST_PEAK))
 
     def forget(self, now_us: int) -> None:
         """Let go of motion that no event can need any more."""
@@ -253,24 +272,48 @@ class Network:
         for pick_id in old:
             del self._motions[pick_id]
             del self._peaks[pick_id]
+            self._own_peaks.pop(pick_id, None)
+        kept_us = now_us - self._keep_us
+        self._before = {p: b for p, b in self._before.items() if b[0] >= kept_us}
 
     def motion(self, pick_id: str) -> PickMotion | None:
         """Return the motion since a pick, if any has been told."""
         told = self._motions.get(pick_id)
         return None if told is None else told[1]
 
-    def peak(self, pick: Pick) -> tuple[float, float] | None:
+    def peak(self, pick: Pick, now_us: int, *, own: bool = False) -> tuple[float, float] | None:
         """Return what the band of the detector, in which noise is known too, has held since.
+
+        Parameters
+        ----------
+        pick
+            Which.
+        now_us
+            Newest arrival.
+        own
+            Only until the station's next pick, which may be of something else.
 
         Returns
         -------
         (log_peak, elapsed_s) or None
-            log10 of m/s2 or m/s, as `accelerometer` says, and seconds of data since the pick;
-            None as long as nothing is known.
+            log10 of m/s2 or m/s, as `accelerometer` says, and seconds of data since the pick.
+            As long as no motion is known: by how much the onset exceeds the noise; None where
+            that is not known either.
         """
-        pga, pgv, elapsed_s = self._peaks.get(pick.id, (0.0, 0.0, 0.0))
+        peaks = self._own_peaks if own else self._peaks
+        pga, pgv, elapsed_s = peaks.get(pick.id, (0.0, 0.0, 0.0))
         peak = pga if self.accelerometer(pick.station) else pgv
-        return None if peak <= 0.0 else (math.log10(peak), elapsed_s)
+        if peak > 0.0:
+            return math.log10(peak), elapsed_s
+        noise = self.noise(pick, now_us)
+        return None if noise is None else (noise + math.log10(max(pick.snr, 1.0)), ONSET_S)
+
+    def drowned(self, pick: Pick) -> bool:
+        """Say whether the motion since a pick hardly exceeds what was there before it."""
+        before = self._before.get(pick.id)
+        pga, pgv, _ = self._peaks.get(pick.id, (0.0, 0.0, 0.0))
+        peak = pga if self.accelerometer(pick.station) else pgv
+        return before is not None and peak < STANDS_OUT * 10.0 ** before[1]
 
     def faults(self, station: str) -> tuple[str, ...]:
         """Return what was wrong with a station at its newest report."""

@@ -252,9 +252,10 @@ def test_a_quiet_network_says_nothing():
 def test_a_pick_marked_s_belongs_to_the_event_whose_s_wave_it_fits(off_s, kept):
     first = [(p.station, NETWORK[p.station]) for _, p in PICKS[:4]]
     marked = []
-    for name, place in first:
+    for n, (name, place) in enumerate(first):
         distance, _ = distance_azimuth(*SOURCE[:2], *place)
-        time_us = ORIGIN_US + round((ak135.s(distance, SOURCE[2]) + off_s) * 1e6)
+        late_s = off_s if kept else (n + 1) * off_s
+        time_us = ORIGIN_US + round((ak135.s(distance, SOURCE[2]) + late_s) * 1e6)
         s_pick = pick(name, place, time_us, phase="S", id=f"{name}..HNE/S/{time_us}")
         marked.append((time_us + 100_000, s_pick))
     late = earthquake_picks(
