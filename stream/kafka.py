@@ -6,6 +6,7 @@ from wherever the client thinks, so nothing is handed out before `seek`.
 """
 
 import asyncio
+import logging
 import os
 import socket
 import ssl
@@ -32,10 +33,11 @@ from aiokafka.partitioner import murmur2
 from aiokafka.structs import OffsetAndMetadata
 
 from stream.kafka_settings import KafkaSettings
-from stream.layout import Found, Layout
+from stream.layout import Found, Layout, layouts
 from stream.log import Committed, LogError
 from stream.records import Output, Record
 from stream.rejects import refuse
+from stream.topics import ALERTS
 
 __all__ = ["KafkaLog", "KafkaMember", "connection"]
 
@@ -46,6 +48,8 @@ AGAIN_S = 0.1
 IDLE_S = 0.05  # between two looks whether something has been appended
 
 _UNKNOWN = -1
+
+_log = logging.getLogger("alatau.stream")
 
 T = TypeVar("T")
 
@@ -213,6 +217,16 @@ class KafkaLog:
                 if name.startswith(self._prefix):
                     self._counts[name[len(self._prefix) :]] = len(found["partitions"])
 
+    async def _find(self, topic: str) -> None:
+        """Look for a topic that was not there; one of a single country's warnings is made.
+
+        A country that nobody thought of must not stop the warnings of all others.
+        """
+        await self._learn_topics()
+        if topic not in self._counts and topic.startswith(f"{ALERTS.name}."):
+            _log.warning("the topic %s%s was not there: it is made", self._prefix, topic)
+            await self.create(layouts(self._settings, {}, [topic])[-1:])
+
     def partitions(self, topic: str) -> int:
         """Count the partitions of a topic.
 
@@ -241,7 +255,7 @@ class KafkaLog:
             if len(output.value) > self._settings.max_value_bytes:
                 output = _too_large(each)
             if output.topic not in self._counts:
-                await self._learn_topics()
+                await self._find(output.topic)
             count = self.partitions(output.topic)
             partition = _partition(output.key, count)
             shares[TopicPartition(self._prefix + output.topic, partition)].append(output)

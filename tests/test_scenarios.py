@@ -120,11 +120,6 @@ def test_a_false_alarm_is_not_confirmed(said):
     assert standing(outcome) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the second earthquake's P waves come among the first one's S waves: it is found late, "
-    "too large and in the wrong place, or not at all",
-)
 def test_twins_are_two(said):
     outcome, truth = said("twins")
     events = confirmed(outcome)
