@@ -384,8 +384,10 @@ class LocateOperator:
             return
         stood = said is not None and said.status == "confirmed"
         seen = candidate.sites(self._trust) >= locate.confirmed_stations
-        confirmed = stood or (
-            probability >= locate.confirmed_probability and (seen or strong_pair(candidate.shaking))
+        confirmed = (
+            stood
+            or (seen and probability >= locate.confirmed_probability)
+            or (probability >= locate.provisional_probability and strong_pair(candidate.shaking))
         )
         status: Status = "confirmed" if confirmed else "provisional"
         if said is None or _differs(candidate, said, status) or self._shakes_anew(candidate):
