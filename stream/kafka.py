@@ -32,6 +32,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, fo
 from aiokafka.partitioner import murmur2
 from aiokafka.structs import OffsetAndMetadata
 
+from stream.instep import SPAN_MS, InStep
 from stream.kafka_settings import KafkaSettings
 from stream.layout import Found, Layout, layouts
 from stream.log import Committed, LogError
@@ -466,6 +467,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]
         self._turns: dict[int, int] = {}
         self._turn = 0
         self._next: dict[int, int] = {}
+        self._waiting = InStep()
 
     async def start(self) -> None:
         """Connect, and wait for the first partitions or for being told that there are none."""
@@ -478,11 +480,13 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002
         """End the turn: nothing is read until the next one."""
         self._next.clear()
+        self._waiting.clear()
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Begin a turn; what is read is asked for by `seek`."""
         self._turn += 1
         self._next.clear()
+        self._waiting.clear()
         self._turns = {place.partition: self._turn for place in assigned}
         self._consumer.pause(*assigned)
 
@@ -499,18 +503,26 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]
         except IllegalStateError:
             return  # a rebalance is on: the next turn asks again
         self._next[partition] = offset
+        self._waiting.forget(partition)
 
     async def read(self, limit: int, seconds: float) -> dict[int, list[Record]]:
         """Return what comes next; waits up to `seconds` for the first."""
-        with _asking("reading"):
-            found = await self._consumer.getmany(
-                timeout_ms=int(seconds * 1000), max_records=limit * max(1, len(self._turns))
-            )
-        batches = {}
-        for place, records in sorted(found.items()):
-            if place.partition in self._next:
-                self._next[place.partition] = records[-1].offset + 1
-                batches[place.partition] = [_record(self._prefix, each) for each in records]
+        waiting = self._waiting
+        asked = [TopicPartition(self._topic, p) for p in self._next if not waiting.has(p)]
+        if asked or not self._next:
+            with _asking("reading"):
+                found = await self._consumer.getmany(
+                    *asked,
+                    timeout_ms=0 if waiting else int(seconds * 1000),
+                    max_records=limit * max(1, len(asked)),
+                )
+            for place, records in found.items():
+                if place.partition in self._next:
+                    read = [_record(self._prefix, each) for each in records]
+                    waiting.hold({place.partition: read})
+        batches = waiting.take(limit, SPAN_MS if len(self._next) > 1 else None)
+        for partition, batch in batches.items():
+            self._next[partition] = batch[-1].offset + 1
         return batches
 
     def behind(self, partition: int) -> int:

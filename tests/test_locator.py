@@ -120,17 +120,27 @@ def test_a_provisional_event_falls_when_the_others_stay_silent():
     assert "should have seen it" in found[-1].reason
 
 
-def test_a_provisional_event_that_nobody_can_judge_falls_with_time():
+def of_two_stations(magnitude):
     two = dict(list(ring(42.5, 74.6, 12.0, 2).items()))
     source = (42.5, 74.6, 8.0)
     picks = earthquake_picks(two, source, ORIGIN_US)
-    found = revisions(
-        records(picks, frames(two, START_US, END_US, made=moved(picks, source, ORIGIN_US)))
-    )
+    made = moved(picks, source, ORIGIN_US, magnitude=magnitude)
+    return picks, revisions(records(picks, frames(two, START_US, END_US, made=made)))
+
+
+def test_a_provisional_event_that_nobody_can_judge_falls_with_time():
+    picks, found = of_two_stations(4.5)
     assert found[0].status == "provisional"
     assert found[-1].status == "cancelled"
     assert found[-1].reason == "no further station saw it"
     assert 19 <= (found[-1].updated_us - picks[0][1].time_us) * 1e-6 <= 22
+
+
+def test_two_stations_that_feel_it_confirm_it_where_there_is_no_third():
+    """An M 6 under a network of two must not be cancelled because nobody else has seen it."""
+    _, found = of_two_stations(6.0)
+    assert found[0].status == "provisional"
+    assert found[-1].status == "confirmed"
 
 
 def test_a_confirmed_event_does_not_fall_with_time():
