@@ -46,7 +46,7 @@ test: check
 faults: $(VENV)/installed-dev
 	mkdir -p out
 	$(BIN)/python -m tests.kafka.fetch
-	$(BIN)/python -m tests.faults --json out/faults.json
+	$(BIN)/python -m tests.faults --json out/faults.json --page docs/faults.md
 
 throughput: $(VENV)/installed-dev
 	mkdir -p out

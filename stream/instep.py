@@ -7,9 +7,8 @@ from stream.records import Record
 __all__ = ["SPAN_MS", "InStep"]
 
 SPAN_MS = 5000
-"""Arrivals that are handed out together lie no further apart. After an outage of 30 s, partitions
-that were read one after the other made `locate` miss 5 of 5 earthquakes of three stations; 10 s
-apart none."""
+"""Arrivals that are handed out together lie no further apart. Where four partitions caught up on
+30 s one after the other, `locate` missed 5 of 5 earthquakes near three stations; on 10 s, none."""
 
 PATIENCE = 100  # times that a partition is held back: one wrong clock must not silence it
 

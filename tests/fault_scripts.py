@@ -16,6 +16,7 @@ from tests.fault_system import READS, Worker
 from tests.fault_truth import Unread
 
 __all__ = [
+    "all_stages_killed",
     "brokers_killed",
     "cut_off",
     "hung",
@@ -63,11 +64,13 @@ def workers_killed(
     return script
 
 
-def and_others_killed(times: int) -> Script:
-    """Kill workers of all stages."""
+def all_stages_killed(
+    detect: int, others: int, *, shortest_s: float = SHORTEST_S, longest_s: float = LONGEST_S
+) -> Script:
+    """Kill detect workers so many times, and those of the two other stages each so many times."""
 
     async def script(hurt: Hurt) -> None:
-        kills = ["detect"] * times + ["locate", "dispatch"] * (times // 3)
+        kills = ["detect"] * detect + ["locate", "dispatch"] * others
         hurt.chance.shuffle(kills)
         for stage in kills:
             if stage == "detect":
@@ -75,8 +78,7 @@ def and_others_killed(times: int) -> Script:
             else:
                 victim = hurt.chance.choice(hurt.system.running(stage))
             hurt.kill(victim)
-            await hurt.pause(SHORTEST_S, LONGEST_S)
-        hurt.notes["kills"] = {stage: kills.count(stage) for stage in READS}
+            await hurt.pause(shortest_s, longest_s)
 
     return script
 

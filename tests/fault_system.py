@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from alatau import Configuration, pipeline
 from stream import settings
@@ -221,6 +222,18 @@ class System:
         for worker in self.workers:
             if worker.runs:
                 worker.kill()
+        if error is None:
+            await self._delete_topics()
+
+    async def _delete_topics(self) -> None:
+        """Leave no topics behind: with those of many systems, brokers become slow."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.cluster.bootstrap)
+        await admin.start()
+        try:
+            names = [name for name in await admin.list_topics() if name.startswith(self.prefix)]
+            await admin.delete_topics(names)
+        finally:
+            await admin.close()
 
     def start(self, stage: str, *options: str) -> Worker:
         """Start a worker, with further options of the command line."""
