@@ -39,8 +39,7 @@ LARGER_SHARE, SMALLER_SHARE = 0.2, 0.5  # that it is larger must not wait
 FEW_PICKS = 6  # up to here every pick is worth a revision
 PLACE_STEP_KM = 5.0
 WEIGHED_US = 100_000  # an event of many picks is not weighed for amplitudes more often than this
-LIKELIER_THAN_NOT = 0.5  # from then on two places that shake confirm an event, and
-FELT_ALONE_S = 5.0  # so long after its first pick any that no silent station speaks against
+NEARLY_SURE = 0.9  # from then on two places that shake confirm an event (decision 8)
 SETTLING_S = 20.0  # after its first pick, for a provisional event to be seen by others
 ASKED_S = 60.0  # after its first pick an event is asked again every second: motion and silence grow
 MOST_TRIED = 12  # picks that begin an event; the others find it when it stands
@@ -386,13 +385,10 @@ class LocateOperator:
             return
         stood = said is not None and said.status == "confirmed"
         seen = candidate.sites(self._trust) >= locate.confirmed_stations
-        heard_s = (self._now_us - candidate.base_us) * 1e-6
-        alone = not candidate.silent and heard_s >= FELT_ALONE_S
-        felt_from = locate.provisional_probability if alone else LIKELIER_THAN_NOT
         confirmed = (
             stood
             or (seen and probability >= locate.confirmed_probability)
-            or (probability >= felt_from and strong_pair(candidate.shaking))
+            or (probability >= NEARLY_SURE and strong_pair(candidate.shaking))
         )
         status: Status = "confirmed" if confirmed else "provisional"
         if said is None or _differs(candidate, said, status) or self._shakes_anew(candidate):

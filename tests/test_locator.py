@@ -136,13 +136,6 @@ def test_a_provisional_event_that_nobody_can_judge_falls_with_time():
     assert 19 <= (found[-1].updated_us - picks[0][1].time_us) * 1e-6 <= 22
 
 
-def test_two_stations_that_feel_it_confirm_it_where_there_is_no_third():
-    """An M 6 under a network of two must not be cancelled because nobody else has seen it."""
-    _, found = of_two_stations(6.0)
-    assert found[0].status == "provisional"
-    assert found[-1].status == "confirmed"
-
-
 def test_a_confirmed_event_does_not_fall_with_time():
     assert [e.status for e in last_of(revisions(QUAKE))] == ["confirmed"]
 
