@@ -16,8 +16,9 @@ Rules
 - Where the catalogue has no depth, 10 km is assumed for the predicted times.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import msgspec
 from msgspec import Struct
@@ -45,7 +46,9 @@ MATCH_S = 20.0
 PICK_KM = 150.0
 PICK_S = 3.0
 ASSUMED_DEPTH_KM = 10.0
-MAGNITUDE_TIMES_S = (5, 10, 20, 30)
+MAGNITUDE_TIMES_S = (5, 10, 15, 20, 30)
+LATER_S = 10.0  # after confirmation the magnitude is looked at again
+SIGMAS = (1.515, 2.448)  # of a circle that holds 68 % and 95 % of a normal distribution
 
 
 class CatalogueScore(Struct, frozen=True, kw_only=True):
@@ -101,6 +104,18 @@ class Score(Struct, frozen=True, kw_only=True):
         Of the epicentre, in the first and the last revision.
     origin_time_error_s
         Of the last revision, positive if late.
+    confirmed_magnitude, later_magnitude
+        When it was first confirmed, and 10 s later.
+    location_error_confirmed_km
+        Of the epicentre, when it was first confirmed.
+    gap_deg
+        Largest angle at the catalogue's epicentre without a station, of those within 150 km
+        whose data hold P; up to 180 the source is inside the network.
+    within_68, within_95
+        Share of the matched event's revisions whose circle of 68 % and of 95 %, after the
+        stated sigma, holds the catalogue's epicentre.
+    false_before_p
+        False events that were published before the first predicted P had arrived.
     false_events, false_alerts, picks
         See the rules of the module.
     station_hours
@@ -121,11 +136,18 @@ class Score(Struct, frozen=True, kw_only=True):
     limit4_s: float | None
     first_magnitude: float | None
     final_magnitude: float | None
+    confirmed_magnitude: float | None
+    later_magnitude: float | None
     magnitude_at: dict[str, float | None]
     location_error_first_km: float | None
     location_error_final_km: float | None
+    location_error_confirmed_km: float | None
+    gap_deg: float | None
+    within_68: float | None
+    within_95: float | None
     origin_time_error_s: float | None
     false_events: int
+    false_before_p: int
     false_alerts: int
     station_hours: float
     picks: PickScore
@@ -186,27 +208,38 @@ def score(
     limits += [None] * 4
     first = matched[0] if matched else None
     final = matched[-1] if matched else None
+    sure = next((e for e in matched if e.status == "confirmed"), None)
+    errors = [(_distance_km(e, catalogue), e.epicentre_sigma_km) for e in matched if catalogue]
+    false = [by_id[name][0].updated_us for name in by_id if name not in right]
+    first_p_us = 1000 * min(arrived.values()) if arrived else None
     return Score(
         folder=outcome.folder,
         catalogue=None if catalogue is None else _catalogue_score(catalogue),
         matched=bool(matched),
         first_s=after_origin(first.updated_us) if first else None,
-        confirmed_s=after_origin(
-            next((e.updated_us for e in matched if e.status == "confirmed"), None)
-        ),
+        confirmed_s=after_origin(sure.updated_us) if sure else None,
         limit2_s=limits[1],
         limit3_s=limits[2],
         limit4_s=limits[3],
         first_magnitude=next((e.magnitude for e in matched if e.magnitude is not None), None),
         final_magnitude=final.magnitude if final else None,
+        confirmed_magnitude=sure.magnitude if sure else None,
+        later_magnitude=_in_force(matched, sure.updated_us + LATER_S * 1e6) if sure else None,
         magnitude_at={
-            str(seconds): None if catalogue is None else _magnitude_at(matched, catalogue, seconds)
+            str(seconds): None
+            if catalogue is None
+            else _in_force(matched, catalogue.time_us + seconds * 1e6)
             for seconds in MAGNITUDE_TIMES_S
         },
         location_error_first_km=misplaced(first) if first else None,
         location_error_final_km=misplaced(final) if final else None,
+        location_error_confirmed_km=misplaced(sure) if sure else None,
+        gap_deg=None if catalogue is None else _gap(recording, catalogue, set(arrived), predicted),
+        within_68=_share(errors, SIGMAS[0]),
+        within_95=_share(errors, SIGMAS[1]),
         origin_time_error_s=after_origin(final.origin_time_us) if final else None,
-        false_events=sum(name not in right for name in by_id),
+        false_events=len(false),
+        false_before_p=sum(first_p_us is None or at_us < first_p_us for at_us in false),
         false_alerts=sum(message.event_id not in right for message in alerts),
         station_hours=outcome.station_hours,
         picks=_pick_score(outcome, catalogue, predicted, set(arrived)),
@@ -248,15 +281,39 @@ def _distance_km(event: Earthquake, catalogue: Catalogue) -> float:
     )
 
 
-def _magnitude_at(
-    matched: Iterable[Earthquake], catalogue: Catalogue, seconds: float
-) -> float | None:
-    """Magnitude in force some seconds after the origin."""
+def _in_force(matched: Iterable[Earthquake], time_us: float) -> float | None:
+    """Magnitude in force at a time."""
     magnitude = None
     for revision in matched:
-        if revision.updated_us <= catalogue.time_us + seconds * 1e6:
+        if revision.updated_us <= time_us:
             magnitude = revision.magnitude
     return magnitude
+
+
+def _share(errors: Sequence[tuple[float, float]], sigmas: float) -> float | None:
+    """Share of errors within so many of their stated sigmas."""
+    if not errors:
+        return None
+    return sum(error <= sigmas * sigma for error, sigma in errors) / len(errors)
+
+
+def _gap(
+    recording: Recording,
+    catalogue: Catalogue,
+    with_data: set[str],
+    predicted: Mapping[str, tuple[float, int]],
+) -> float:
+    """Largest angle without a station within 150 km; 360 with fewer than two."""
+    azimuths = sorted(
+        distance_azimuth(
+            catalogue.latitude, catalogue.longitude, station.latitude, station.longitude
+        )[1]
+        for name, station in recording.channels.stations.items()
+        if name in with_data and predicted[name][0] <= PICK_KM
+    )
+    if len(azimuths) < 2:
+        return 360.0
+    return max(b - a for a, b in pairwise([*azimuths, azimuths[0] + 360.0]))
 
 
 def _predicted_p(

@@ -32,11 +32,18 @@ KEYS = [
     "limit4_s",
     "first_magnitude",
     "final_magnitude",
+    "confirmed_magnitude",
+    "later_magnitude",
     "magnitude_at",
     "location_error_first_km",
     "location_error_final_km",
+    "location_error_confirmed_km",
+    "gap_deg",
+    "within_68",
+    "within_95",
     "origin_time_error_s",
     "false_events",
+    "false_before_p",
     "false_alerts",
     "station_hours",
     "picks",
@@ -55,7 +62,7 @@ def test_keys_are_those_of_the_contract():
     assert list(one) == KEYS
     assert list(one["catalogue"]) == ["time", "latitude", "longitude", "depth_km", "magnitude"]
     assert one["catalogue"]["time"] == "2019-07-06T03:19:53.040Z"
-    assert list(one["magnitude_at"]) == ["5", "10", "20", "30"]
+    assert list(one["magnitude_at"]) == ["5", "10", "15", "20", "30"]
     assert list(one["picks"]) == ["true", "false", "missed"]
 
 
@@ -70,11 +77,41 @@ def test_times_magnitudes_and_errors_of_the_matched_event():
     assert one.matched
     assert (one.first_s, one.confirmed_s) == (3.0, 7.0)
     assert (one.first_magnitude, one.final_magnitude) == (5.0, 7.0)
-    assert one.magnitude_at == {"5": 5.0, "10": 6.0, "20": 7.0, "30": 7.0}
+    assert one.magnitude_at == {"5": 5.0, "10": 6.0, "15": 7.0, "20": 7.0, "30": 7.0}
     assert one.location_error_first_km == pytest.approx(0.2305 * 111.19, abs=0.1)
     assert one.location_error_final_km == pytest.approx(0.0, abs=1e-6)
     assert one.origin_time_error_s == -1.5
+    assert (one.confirmed_magnitude, one.later_magnitude) == (6.0, 7.0)
+    assert one.location_error_confirmed_km == pytest.approx(0.0, abs=1e-6)
     assert (one.false_events, one.false_alerts) == (0, 0)
+
+
+def test_coverage_is_the_share_of_revisions_whose_circle_holds_the_epicentre():
+    off = {"latitude": CATALOGUE.latitude + 0.1}  # 11.1 km
+    revisions = [
+        event("a", 0, 3, epicentre_sigma_km=9.0, **off),
+        event("a", 1, 4, epicentre_sigma_km=5.0, **off),
+        event("a", 2, 5, epicentre_sigma_km=4.0, **off),
+        event("a", 3, 6, epicentre_sigma_km=1.0),
+    ]
+    one = scored(events=revisions)
+    assert (one.within_68, one.within_95) == (0.5, 0.75)
+    assert scored().within_68 is None
+
+
+def test_a_false_event_before_p_counts_twice():
+    far = {"latitude": 38.0}
+    one = scored(events=[event("early", 0, 0.5, **far), event("late", 0, 60, **far)])
+    assert (one.false_events, one.false_before_p) == (2, 1)
+    noise = scored(None, events=[event("a", 0, 3)])
+    assert noise.false_before_p == 1
+
+
+def test_gap_is_of_the_stations_with_data_around_the_epicentre():
+    one = scored()
+    assert 60 < one.gap_deg < 360
+    alone = scored(played=recording(stations={"CI.CLC": STATIONS["CI.CLC"]}))
+    assert alone.gap_deg == 360.0
 
 
 @pytest.mark.parametrize(
@@ -195,7 +232,7 @@ def test_noise():
     assert one.catalogue is None
     assert (one.picks.true, one.picks.false, one.picks.missed) == (0, 2, 0)
     assert (one.false_events, one.false_alerts) == (1, 1)
-    assert one.magnitude_at == {"5": None, "10": None, "20": None, "30": None}
+    assert set(one.magnitude_at.values()) == {None}
     assert (one.limit2_s, one.first_s) == (None, None)
 
 
