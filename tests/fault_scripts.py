@@ -168,6 +168,8 @@ def hung(seconds: float, then_s: float = 10.0) -> Script:
             worker.go_on()
         await asyncio.sleep(then_s)
         _note_unread(hurt, worker)
+        if hurt.system.configuration.stream.stale_after_s and not hurt.unread:
+            hurt.problems.append("a backlog that was too old was not skipped, or nothing said so")
 
     return script
 

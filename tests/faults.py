@@ -25,6 +25,7 @@ from tests.fault_scripts import (
     cut_off,
     hung,
     members_come_and_go,
+    records_dropped,
     rolling_restart,
     rubbish,
     workers_killed,
@@ -105,6 +106,22 @@ def played(cluster: Cluster, folder: Path, feed: Feed, kills: int, names: set[st
                 {"workers": {"detect": 1, "locate": 1, "dispatch": 1}},
             ),
             (
+                "skips",
+                "the same with `stale_after_s = 120`: it skips what is too old and says which",
+                hung(40.0, 20.0),
+                {
+                    "partitions": 1,
+                    "workers": {"detect": 1, "locate": 1, "dispatch": 1},
+                    "stale_after_s": 120.0,
+                },
+            ),
+            (
+                "dropped",
+                "it stops for 15 s, and the log drops half of what it has not read; it says which",
+                records_dropped,
+                {"partitions": 1, "workers": {"detect": 1, "locate": 1, "dispatch": 1}},
+            ),
+            (
                 "garbage",
                 "garbage in every topic, and a worker killed in between",
                 rubbish,
@@ -166,6 +183,7 @@ HEAD = """\
 def page(results: Results) -> str:
     """Return the page of the documentation."""
     first = results.scenarios[0]
+    packets = [report.packets for report in results.scenarios]
     detect = [r for report in results.scenarios for r in report.resumed]
     split = ""
     if detect:
@@ -179,7 +197,8 @@ def page(results: Results) -> str:
     rows = "\n".join(line(report) for report in results.scenarios)
     return f"""# What faults cost
 
-Made by `make faults`: {first.packets} packets and more in each scenario, the three stations of
+Made by `make faults`: {min(packets):,} to {max(packets):,} packets in a scenario, the three \
+stations of
 Ridgecrest at {COPIES} places at once, {first.speed:g} times as fast as in nature, through three \
 brokers on
 one machine with two cores (3 replicas, 2 in sync). Random moments have a seed.
@@ -192,6 +211,9 @@ one machine with two cores (3 replicas, 2 in sync). Random moments have a seed.
   compared with the fold of exactly what stands in its topic; with one partition, events and
   alerts are compared with the undisturbed run too, to the byte
   ([decision 5](decisions/0005-what-stays-identical-on-kafka.md)).
+- Where records were skipped or dropped, the picks are compared with those of all other records.
+- A quarter of the kills is followed by that of the worker that takes over, as it does so; the time
+  to resume counts from the first.
 - Latest value: by how much a value of `detections` came late at worst.
 - All kills together: {results.worker_kills} workers, {results.broker_kills} brokers; \
 {results.missing} missing, {results.doubled} doubled.
