@@ -76,7 +76,7 @@ def shaken(place, source, origin_us, magnitude, seconds, picked):
     distance, _ = distance_azimuth(source[0], source[1], *place)
     pd_cm = 10 ** ((magnitude - 1.38 * math.log10(max(distance, 10.0)) - 5.39) / 1.23)
     p, s = p_s(place, source)
-    pgv = 10 ** s_velocity(magnitude, distance) / 100.0
+    pgv = float(10 ** s_velocity(magnitude, distance)) / 100.0
     windows = [w for w in (0.5, 1.0, 2.0, 3.0, 4.0) if w <= seconds]
     in_s = seconds > s - p
     return PickMotion(
