@@ -8,7 +8,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-__all__ = ["Arrival", "Earthquake", "Shaking", "Status", "decode", "encode"]
+from detect.hazard_events import HazardEvent
+
+__all__ = ["Arrival", "Earthquake", "Event", "Shaking", "Status", "decode", "encode"]
 
 Status = Literal["provisional", "confirmed", "cancelled", "superseded"]
 
@@ -119,16 +121,18 @@ class Earthquake(Struct, frozen=True, kw_only=True, tag_field="kind", tag="earth
     shaking: tuple[Shaking, ...] = ()
 
 
+Event = Earthquake | HazardEvent
+
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Earthquake] = msgspec.json.Decoder(Earthquake)
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
-def encode(event: Earthquake) -> bytes:
+def encode(event: Event) -> bytes:
     """JSON of an event, fields in the order of the contract."""
     return _encoder.encode(event)
 
 
-def decode(value: bytes) -> Earthquake:
+def decode(value: bytes) -> Event:
     """Read an event.
 
     Raises

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from detect import events
+from detect.events import Earthquake
 from dispatch import incoming, signature
 from dispatch.channels.board import Board
 from dispatch.channels.channel import Channel
@@ -237,6 +238,8 @@ class Desk:
             except _UNREADABLE:
                 with suppress(*_UNREADABLE):
                     self._gate.note(incoming.decode(record.value))
+                continue
+            if not isinstance(event, Earthquake):
                 continue
             if self.board.see(event) and self._stream is not None:
                 if is_begin:

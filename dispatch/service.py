@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 
 from detect import events
+from detect.events import Earthquake
 from dispatch import cap, policy
 from dispatch.lifecycle import Lifecycle
 from dispatch.messages import Message
@@ -94,12 +95,15 @@ class DispatchOperator:
             event = events.decode(record.value)
             # The record's time holds whole milliseconds; the event's own moves it no further.
             now_us = max(now_us, min(event.updated_us, record.timestamp * 1000 + 999))
-            policy.check(event, now_us)
+            if isinstance(event, Earthquake):
+                policy.check(event, now_us)
         except _UNREADABLE as error:
             return [reject(record, "not an event", str(error))]
         except policy.ImpossibleEventError as error:
             return [reject(record, "impossible event", str(error))]
         self._now_us = now_us
+        if not isinstance(event, Earthquake):
+            return []
         outputs: list[Output] = []
         for message in self._lifecycle.fold(event, self._now_us):
             key = f"{message.event_id}_{message.country}".encode()

@@ -214,7 +214,8 @@ class Watch:
 
     def _event(self, record: Record) -> None:
         event = events.decode(record.value)
-        self._print(event_line(event, self._name(event.id)), _STYLES[event.status])
+        if isinstance(event, Earthquake):
+            self._print(event_line(event, self._name(event.id)), _STYLES[event.status])
 
     def _alert(self, record: Record) -> None:
         message = cap.parse(record.value)

@@ -184,10 +184,11 @@ async def collect(
     unread = [Reject(source=u.source, reason=u.reason, detail=u.detail) for u in recording.unread]
     refused = [rejects.decode(record.value) for record in await _all(log, REJECTS, since)]
     sent = await _all(log, ALERTS, since)
+    revisions = [events.decode(record.value) for record in await _all(log, EVENTS, since)]
     return Outcome(
         folder=recording.folder,
         picks=tuple(picks),
-        events=tuple(events.decode(record.value) for record in await _all(log, EVENTS, since)),
+        events=tuple(e for e in revisions if isinstance(e, Earthquake)),
         alerts=tuple(Alert(parse(r.value), r.value, r.timestamp) for r in sent),
         rejects=(*unread, *refused),
         wall_s=wall_s,

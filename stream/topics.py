@@ -36,7 +36,9 @@ class Topic(Struct, frozen=True):
 
 WAVEFORMS = Topic("waveforms", "NET.STA", "miniSEED records exactly as received", outside=True)
 OBSERVATIONS = Topic(
-    "observations", "sensor id", "JSON: sensor, time, quantity, value, unit", outside=True
+    "observations",
+    "sensor, station or event id",
+    "JSON: Observation, and for the hazards Tremor and Earthquake",
 )
 DETECTIONS = Topic("detections", "region", "JSON: Pick, Motion or Heartbeat")
 EVENTS = Topic("events", "event id", "JSON: one version of an event")

@@ -1,0 +1,1 @@
+"""Hazards other than earthquakes: what sensors say, and what seismic stations say of flows."""

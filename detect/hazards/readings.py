@@ -1,0 +1,75 @@
+"""All that stands in the topic `observations`: what the stage `hazards` reads.
+
+Sensors say `Observation`; the stage `detect` says `Tremor` where the ground at a seismic station
+shakes as a flow shakes it; the stage `locate` repeats there each revision of an `Earthquake`. So
+the hazards have one log in one order, and their state is rebuilt from it alone.
+"""
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from detect.events import Earthquake
+from ingest.observations import Observation
+
+__all__ = ["Reading", "Tremor", "decode", "encode"]
+
+
+class Tremor(Struct, frozen=True, kw_only=True, tag_field="kind", tag="tremor"):
+    """The ground at a station shakes long and emergent, as under a debris flow or a flood.
+
+    Attributes
+    ----------
+    station
+        NET.STA.
+    latitude, longitude
+        Of the station, degrees.
+    state
+        ``on`` when it begins to count as a flow, ``going`` about every 10 s while it lasts,
+        ``off`` when it has ended, ``no`` when it turns out to be none (an earthquake).
+    since_us
+        Sample time at which it rose.
+    time_us
+        Sample time up to which this was judged.
+    ratio
+        Band energy against the noise before.
+    low_hz, high_hz
+        The band.
+    amplitude
+        Root mean square of ground velocity in the band, m/s.
+    """
+
+    version: int = 1
+    station: str
+    latitude: float
+    longitude: float
+    state: Literal["on", "going", "off", "no"]
+    since_us: int
+    time_us: int
+    ratio: float
+    low_hz: float
+    high_hz: float
+    amplitude: float
+
+
+Reading = Observation | Tremor | Earthquake
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Reading] = msgspec.json.Decoder(Reading)
+
+
+def encode(reading: Reading) -> bytes:
+    """JSON of a reading, fields in the order of its contract."""
+    return _encoder.encode(reading)
+
+
+def decode(value: bytes) -> Reading:
+    """Read what stands in `observations`.
+
+    Raises
+    ------
+    msgspec.DecodeError, UnicodeDecodeError, RecursionError
+        If the bytes are not JSON or not of a contract.
+    """
+    return _decoder.decode(value)
