@@ -434,7 +434,8 @@ class KafkaLog:
             fetch_max_wait_ms=50,
             **self._arguments,
         )
-        member = KafkaMember(consumer, self._prefix, topic)
+        span_ms = SPAN_MS if self.partitions(topic) > 1 else None
+        member = KafkaMember(consumer, self._prefix, topic, span_ms)
         with _asking(f"joining {group}"):
             await member.start()
         return member
@@ -458,9 +459,11 @@ class KafkaLog:
 
 
 class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]
-    """One worker of a consumer group."""
+    """One worker of a consumer group; what it reads at a time spans at most `span_ms`."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, prefix: str, topic: str) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, prefix: str, topic: str, span_ms: int | None
+    ) -> None:
         self._consumer = consumer
         self._prefix = len(prefix)
         self._topic = prefix + topic
@@ -468,6 +471,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]
         self._turn = 0
         self._next: dict[int, int] = {}
         self._waiting = InStep()
+        self._span_ms = span_ms
 
     async def start(self) -> None:
         """Connect, and wait for the first partitions or for being told that there are none."""
@@ -520,7 +524,7 @@ class KafkaMember(ConsumerRebalanceListener):  # type: ignore[misc]
                 if place.partition in self._next:
                     read = [_record(self._prefix, each) for each in records]
                     waiting.hold({place.partition: read})
-        batches = waiting.take(limit, SPAN_MS if len(self._next) > 1 else None)
+        batches = waiting.take(limit, self._span_ms)
         for partition, batch in batches.items():
             self._next[partition] = batch[-1].offset + 1
         return batches

@@ -7,6 +7,7 @@ cause (topic, partition, offset, number), which grows along a partition, so the 
 what it has seen.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -19,8 +20,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from stream.causes import CAUSE, marked, unseen
+from stream.instep import SPAN_MS
 from stream.log import Committed, Log, Member
 from stream.operator import Operator, Stage
+from stream.pace import Pace
 from stream.records import Output, Record
 from stream.rejects import reject
 from stream.topics import REJECTS
@@ -34,6 +37,8 @@ REPEATS = timedelta(seconds=60)
 so that one whose first stands before it comes before all that the state is made of."""
 
 LAST = 9  # records by which the age of a backlog is told: one wrong clock does not decide it
+
+WAIT_S = 0.02  # before a worker that is ahead of the others looks again
 
 LOOK_S = 5.0  # between two looks whether a backlog is too old: each costs three round trips
 
@@ -120,6 +125,8 @@ class StageRunner:
         self._stale_ms = None if stale_after is None else stale_after // MS
         self._meter = meter
         self._member: Member | None = None
+        self._pace = Pace(log, stage.name, stage.reads.name)
+        self._catches_up = False
         self._assigned: dict[int, _Assigned] = {}
         self._looked_s = 0.0
         self._commit_every_s = commit_every_s
@@ -155,6 +162,10 @@ class StageRunner:
         if member is None:
             raise RuntimeError(f"{self.stage.name} has not been started")
         await self._take_up(member)
+        if self._catches_up and not await self._pace.may_read(self._newest()):
+            await self._commit(member, at_once=True)
+            await asyncio.sleep(WAIT_S)
+            return 0
         batches = await member.read(self.limit, seconds)
         of_each: list[list[Output]] = []
         done: dict[int, Committed] = {}
@@ -172,7 +183,12 @@ class StageRunner:
         took_s = time.perf_counter() - began
         await self.log.append(said)
         self._due |= done
-        await self._commit(member)
+        several = self.log.partitions(self.stage.reads.name) > 1
+        self._catches_up = several and any(
+            member.behind(partition) and (len(batch) >= self.limit or _span_ms(batch) > SPAN_MS / 2)
+            for partition, batch in batches.items()
+        )
+        await self._commit(member, at_once=self._catches_up)
         read = sum(map(len, batches.values()))
         if self._meter is not None and read:
             for partition, batch in batches.items():
@@ -183,8 +199,11 @@ class StageRunner:
             await self._look_for_stale(member)
         return read
 
-    async def _commit(self, member: Member) -> None:
-        if self._due and time.monotonic() - self._committed_s >= self._commit_every_s:
+    def _newest(self) -> dict[int, int]:
+        return {partition: assigned.newest for partition, assigned in self._assigned.items()}
+
+    async def _commit(self, member: Member, *, at_once: bool = False) -> None:
+        if self._due and (at_once or time.monotonic() - self._committed_s >= self._commit_every_s):
             if await member.commit(self._due):
                 self._due = {}
             else:
@@ -358,6 +377,10 @@ class StageRunner:
         if member.turns().get(partition) == turn:
             member.seek(partition, end)
             await member.commit({partition: Committed(end, newest)})
+
+
+def _span_ms(batch: Sequence[Record]) -> int:
+    return batch[-1].timestamp - batch[0].timestamp
 
 
 def _by_arrival(of_each: Sequence[list[Output]]) -> list[Output]:

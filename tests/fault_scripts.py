@@ -16,6 +16,7 @@ from tests.fault_system import READS, Worker
 from tests.fault_truth import Unread
 
 __all__ = [
+    "all_asleep",
     "all_stages_killed",
     "brokers_killed",
     "cut_off",
@@ -170,6 +171,23 @@ def hung(seconds: float, then_s: float = 10.0) -> Script:
         _note_unread(hurt, worker)
         if hurt.system.configuration.stream.stale_after_s and not hurt.unread:
             hurt.problems.append("a backlog that was too old was not skipped, or nothing said so")
+
+    return script
+
+
+def all_asleep(seconds: float, then_s: float = 20.0) -> Script:
+    """Let all detect workers hang and go on."""
+
+    async def script(hurt: Hurt) -> None:
+        workers = list(hurt.system.running("detect"))
+        for worker in workers:
+            worker.pause()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            for worker in workers:
+                worker.go_on()
+        await asyncio.sleep(then_s)
 
     return script
 

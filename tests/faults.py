@@ -21,6 +21,7 @@ from alatau import Configuration, pipeline
 from tests.fault_feed import Feed, multiplied
 from tests.fault_scenarios import Bench, Report
 from tests.fault_scripts import (
+    all_asleep,
     brokers_killed,
     cut_off,
     hung,
@@ -104,6 +105,12 @@ def played(cluster: Cluster, folder: Path, feed: Feed, kills: int, names: set[st
                 "the only detect worker stops for 40 s, 320 s of the recording, and catches up",
                 hung(40.0, 20.0),
                 {"workers": {"detect": 1, "locate": 1, "dispatch": 1}},
+            ),
+            (
+                "all-asleep",
+                "all three detect workers stop for 40 s, and catch up side by side",
+                all_asleep(40.0),
+                {},
             ),
             (
                 "skips",
