@@ -94,6 +94,7 @@ class Hurt:
         self.problems: list[str] = []
         self.thrown_in: set[bytes] = set()
         self.unread: list[Unread] = []
+        self.all_found = False  # whether no earthquake may be missed
 
     def kill(self, worker: Worker) -> None:
         """End a worker by SIGKILL, and start another one in its place at once."""
@@ -269,6 +270,9 @@ class Bench:
         problems = list(hurt.problems)
         if None in resumed:
             problems.append(f"{resumed.count(None)} times a dead worker's partitions stayed silent")
+        if hurt.all_found and verdict.earthquakes.missed:
+            missed = verdict.earthquakes.missed
+            problems.append(f"{missed} of {verdict.earthquakes.wanted} earthquakes were missed")
         packets = self.feed.packets
         return Report(
             name=name,

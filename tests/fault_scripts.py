@@ -179,6 +179,7 @@ def all_asleep(seconds: float, then_s: float = 20.0) -> Script:
     """Let all detect workers hang and go on."""
 
     async def script(hurt: Hurt) -> None:
+        hurt.all_found = True
         workers = list(hurt.system.running("detect"))
         for worker in workers:
             worker.pause()

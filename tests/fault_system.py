@@ -191,8 +191,9 @@ class System:
 
     @property
     def stages(self) -> list[Stage]:
-        """The pipeline as the workers have it."""
-        return pipeline(self.configuration, self.channels)
+        """The pipeline as the workers have it, as far as it is judged."""
+        stages = pipeline(self.configuration, self.channels)
+        return [stage for stage in stages if stage.name in READS]
 
     def opened(self) -> AbstractAsyncContextManager[KafkaLog]:
         """Connect to the system's topics."""
