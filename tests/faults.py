@@ -114,8 +114,8 @@ def played(cluster: Cluster, folder: Path, feed: Feed, kills: int, names: set[st
             ),
             (
                 "skips",
-                "the only detect worker stops for 40 s with `stale_after_s = 120`: it skips what is "
-                "too old and says which",
+                "the only detect worker stops for 40 s with `stale_after_s = 120`: it skips "
+                "what is too old and says which",
                 hung(40.0, 20.0),
                 {
                     "partitions": 1,
