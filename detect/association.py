@@ -10,7 +10,7 @@ from detect.detections import Pick
 from detect.events import Arrival, Earthquake, Shaking, Status
 from detect.evidence import AMPLITUDE_SIGMA, s_amplitude
 from detect.geodesy import distance_azimuth, distances_km
-from detect.locate import Located, Onset, Silent, locate
+from detect.locate import MOST_ONSETS, Located, Onset, Silent, locate
 from detect.magnitude import Amplitude, Magnitude, along_line, combine, station_magnitude
 from detect.network import Circle, Network
 from detect.plum import Source
@@ -37,6 +37,7 @@ MANY_PICKS = 12
 SLOWEST_KM_S = 5.0  # apparent speed of P between two stations; slower pairs are no pair
 PAIR_SLACK_S = 1.5
 MOST_SILENT = 24  # the nearest ones
+NEAR_SHARE = 8.0  # of the distance within which they stand
 LARGE_MAGNITUDE = 5.5
 LEAST_RUPTURE_MAGNITUDE = 6.0  # 13 km long: below, a point is as good as a line
 SURE_PICKS, SURE_KM = 6, 60.0  # with so many picks the source moves no further than this
@@ -271,7 +272,7 @@ class Candidate(Struct):
             pick = self.picks[station]
             motion = around.network.motion(pick.id)
             hidden = station in self.as_s or around.network.drowned(pick)
-            if hidden or motion is None or "clipped" in around.network.faults(station):
+            if hidden or motion is None or around.network.clipped(station):
                 self.amplitudes.pop(station, None) if hidden else None
                 continue
             distance = self.distance_km(pick)
@@ -433,8 +434,9 @@ def find_source(
     shares = around.trust.shares([(p.station, p.latitude, p.longitude) for p in ordered])
     onsets = [
         _onset(pick, share, base_us, now_us, around, rivals, begins)
-        for pick, share in zip(ordered, shares, strict=True)
+        for pick, share in zip(ordered[:MOST_ONSETS], shares, strict=False)
     ]
+    onsets += [_time_alone(pick, base_us) for pick in ordered[MOST_ONSETS:]]
     silent = _silent(middle, {p.station for p in ordered}, base_us, now_us, around)
     within_km = None if near is None else SURE_KM
     return locate(
@@ -498,6 +500,19 @@ def _onset(
     )
 
 
+def _time_alone(pick: Pick, base_us: int) -> Onset:
+    """Put together what counts of a pick that comes after those that are searched with."""
+    return Onset(
+        latitude=pick.latitude,
+        longitude=pick.longitude,
+        time_s=(pick.time_us - base_us) * 1e-6,
+        sigma_s=pick.uncertainty_s,
+        other=math.nan,
+        accelerometer=False,
+        log_noise=math.nan,
+    )
+
+
 def _noise_density(over: float) -> float:
     """Density (1/decade) of the amplitude of a noise onset: log10 over the noise's peak."""
     slope = NOISE_SLOPE * math.log(10.0)
@@ -514,13 +529,18 @@ def _silent(
 ) -> list[Silent]:
     """Return the nearest healthy stations without a pick of the event."""
     network, trust = around.network, around.trust
-    reach = Circle(*middle, 2.0 * around.settings.locate.search_km)
     since_us = base_us - int(JUST_PICKED_S * 1e6)
-    there = network.watching(now_us, since_us, reach)
-    nearest = distances_km(*middle, there.latitude, there.longitude).argsort(kind="stable")
+    most = MOST_SILENT + len(picked)
+    farthest_km = 2.0 * around.settings.locate.search_km
+    # In a dense network the nearest stand close by: not all of a thousand are put in order.
+    for reach_km in (farthest_km / NEAR_SHARE, farthest_km):
+        there = network.watching(now_us, since_us, Circle(*middle, reach_km))
+        distance = distances_km(*middle, there.latitude, there.longitude)
+        if int((distance <= reach_km).sum()) >= most:
+            break
     chosen = [
         i
-        for i in nearest[: MOST_SILENT + len(picked)].tolist()
+        for i in distance.argsort(kind="stable")[:most].tolist()
         if not math.isnan(there.log_noise[i]) and network.name(int(there.numbers[i])) not in picked
     ][:MOST_SILENT]
     places = [

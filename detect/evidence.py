@@ -24,7 +24,7 @@ search of Lomax and Curtis (2001). The likelihood of a cell is blurred by the tr
 it, so that no peak is lost between the first, coarse cells. The integral over all cells, times
 the rate of earthquakes, is the odds of an earthquake against none.
 
-Every constant that is not a paper's is calibrated in docs/calibration.md.
+How the constants that are no paper's were set, and how true the odds are: docs/calibration.md.
 """
 
 import math
@@ -95,6 +95,7 @@ SMALLEST_KM = 0.75
 NEAREST_CELL_KM = 12.0
 RESOLVED_KM_S = 3.0  # half of what P goes in a second
 CELL_SHARE = 0.33  # of its distance from the middle: half the side of a first cell
+LIGHT = 40.0  # log of how many times lighter than the heaviest a cell is that is not split
 KM_PER_DEGREE = 111.195
 
 LN10 = math.log(10.0)
@@ -146,7 +147,7 @@ S_VELOCITY = (0.86, 5.58e-4, 0.84, 0.98, 1.37, -2.58)
 FALL = np.array([P_VELOCITY, P_ACCELERATION, S_VELOCITY, S_ACCELERATION])
 CM = 2.0  # log10 of cm in a metre
 
-# Work of one row.
+# Work, a row of it for all stations.
 (
     DISTANCE,
     TRAVEL,
@@ -160,8 +161,15 @@ CM = 2.0  # log10 of cm in a metre
     FALLEN,
     SLOPE,
     AMPLITUDE_VARIANCE,
+    WEIGHT,
+    WEIGHTED,
+    GROWN,
+    OUT,  # by how much P should stand out
+    LIKELIHOOD,
+    BELONGS,  # of a silent station: that it should have seen P
+    BELONGS_S,
     WORK,
-) = range(13)
+) = range(20)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -211,41 +219,47 @@ def _unit(latitude: float, longitude: float, out: _Floats) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _agreed(work: _Floats, rows: _Floats, onsets: int) -> float:
+def _agreed(work: _Floats, reports: _Floats, onsets: int) -> float:
     """Return the origin time: where most onsets agree, as P or some as S, then weighted means.
 
     Notes in AS_S whether an onset rather fits S.
     """
-    origin: float = work[0, START]
-    work[0, AS_S] = 0.0
+    origin: float = work[START, 0]
+    work[AS_S, 0] = 0.0
     if onsets == 1:
         return origin
+    # Slices and sums apart: only so are the divisions done with vector instructions (7 times).
+    start, variance = work[START, :onsets], work[VARIANCE, :onsets]
+    start_s, variance_s = work[START_S, :onsets], work[VARIANCE_S, :onsets]
+    trust, as_s = reports[TRUST, :onsets], work[AS_S, :onsets]
+    weights, weighted = work[WEIGHT, :onsets], work[WEIGHTED, :onsets]
     best = -1.0
     for j in range(min(onsets, 6)):
-        for start in (START, START_S):
+        for first in (start[j], start_s[j]):
+            for i in range(onsets):
+                p2 = (start[i] - first) ** 2 / variance[i]
+                s2 = (start_s[i] - first) ** 2 / variance_s[i]
+                weights[i] = trust[i] * max(1.0 / (1.0 + p2 / 3.0), S_FIRST / (1.0 + s2 / 3.0))
             agree = 0.0
             for i in range(onsets):
-                p2 = (work[i, START] - work[j, start]) ** 2 / work[i, VARIANCE]
-                s2 = (work[i, START_S] - work[j, start]) ** 2 / work[i, VARIANCE_S]
-                agree += rows[i, TRUST] * max(1.0 / (1.0 + p2 / 3.0), S_FIRST / (1.0 + s2 / 3.0))
+                agree += weights[i]
             if agree > best:
                 best = agree
-                origin = work[j, start]
+                origin = first
     for turn in range(4):
-        total = 0.0
-        weight = 0.0
         for i in range(onsets):
-            p = 1.0 / (1.0 + (work[i, START] - origin) ** 2 / work[i, VARIANCE] / 3.0)
-            s = S_FIRST / (1.0 + (work[i, START_S] - origin) ** 2 / work[i, VARIANCE_S] / 3.0)
-            work[i, AS_S] = 1.0 if s > p else 0.0
-            if s > p:
-                w = rows[i, TRUST] * s / work[i, VARIANCE_S]
-                total += w * work[i, START_S]
-            else:
-                w = rows[i, TRUST] * p / work[i, VARIANCE]
-                total += w * work[i, START]
-            weight += w
+            p = 1.0 / (1.0 + (start[i] - origin) ** 2 / variance[i] / 3.0)
+            s = S_FIRST / (1.0 + (start_s[i] - origin) ** 2 / variance_s[i] / 3.0)
+            later = s > p
+            weights[i] = trust[i] * (s if later else p) / (variance_s[i] if later else variance[i])
+            weighted[i] = weights[i] * (start_s[i] if later else start[i])
+            as_s[i] = 1.0 if later else 0.0
         if turn < 3:
+            total = 0.0
+            weight = 0.0
+            for i in range(onsets):
+                total += weighted[i]
+                weight += weights[i]
             origin = total / weight
     return origin
 
@@ -288,7 +302,7 @@ def s_amplitude(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _magnitude(
-    work: _Floats, rows: _Floats, onsets: int, origin: float, large: bool, magnitude: float
+    work: _Floats, reports: _Floats, onsets: int, origin: float, large: bool, magnitude: float
 ) -> tuple[float, float]:
     """Return the magnitude that the amplitudes fit, and its variance; 0 without any.
 
@@ -298,26 +312,29 @@ def _magnitude(
     total = 0.0
     weight = 0.0
     for i in range(onsets):
-        amplitude = rows[i, AMPLITUDE]
+        amplitude = reports[AMPLITUDE, i]
         if math.isnan(amplitude):
             continue
-        kind = int(rows[i, ACCELEROMETER])
-        elapsed = rows[i, ELAPSED]
-        if work[i, AS_S] == 1.0 or elapsed * P_KM_S_AHEAD > work[i, REACH]:
+        kind = int(reports[ACCELEROMETER, i])
+        elapsed = reports[ELAPSED, i]
+        if work[AS_S, i] == 1.0 or elapsed * P_KM_S_AHEAD > work[REACH, i]:
             kind += 2
         grown = _saturation(magnitude, kind) if large else 0.25
-        work[i, FALLEN] = _fallen(kind, work[i, REACH] + grown)
-        work[i, SLOPE] = FALL[kind, 0]
-        growing = GROWING_SIGMA * math.exp(-elapsed)
-        variance = AMPLITUDE_SIGMA * AMPLITUDE_SIGMA + growing * growing
-        work[i, AMPLITUDE_VARIANCE] = variance
-        if work[i, AS_S] == 1.0:
-            z2 = (work[i, START_S] - origin) ** 2 / work[i, VARIANCE_S]
+        work[FALLEN, i] = _fallen(kind, work[REACH, i] + grown)
+        work[SLOPE, i] = FALL[kind, 0]
+        variance = work[AMPLITUDE_VARIANCE, i]
+        if work[AS_S, i] == 1.0:
+            z2 = (work[START_S, i] - origin) ** 2 / work[VARIANCE_S, i]
         else:
-            z2 = (work[i, START] - origin) ** 2 / work[i, VARIANCE]
-        w = rows[i, TRUST] * rows[i, SHARE] * FALL[kind, 0] ** 2 / (variance * (1.0 + z2 / 3.0))
+            z2 = (work[START, i] - origin) ** 2 / work[VARIANCE, i]
+        w = (
+            reports[TRUST, i]
+            * reports[SHARE, i]
+            * FALL[kind, 0] ** 2
+            / (variance * (1.0 + z2 / 3.0))
+        )
         weight += w
-        total += w * (amplitude - work[i, FALLEN]) / FALL[kind, 0]
+        total += w * (amplitude - work[FALLEN, i]) / FALL[kind, 0]
     if weight == 0.0:
         return TYPICAL_MAGNITUDE, 0.0
     variance = 1.0 / (weight + 0.01)
@@ -326,24 +343,80 @@ def _magnitude(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _stand_out(reports: _Floats, work: _Floats, magnitude: float, large: bool) -> None:
+    """Fill in by how much P should stand out of each station's noise: OUT, in widths."""
+    n = reports.shape[1]
+    grown_v = _saturation(magnitude, 0) if large else 0.25
+    grown_a = _saturation(magnitude, 1) if large else 0.5
+    accelerometer, noise = reports[ACCELEROMETER], reports[NOISE]
+    reach, grown, out = work[REACH, :n], work[GROWN, :n], work[OUT, :n]
+    for i in range(n):
+        grown[i] = reach[i] + (grown_a if accelerometer[i] == 1.0 else grown_v)
+    for i in range(n):
+        out[i] = math.log10(grown[i])
+    for i in range(n):
+        if accelerometer[i] == 1.0:
+            fallen = FALL[1, 5] - FALL[1, 1] * grown[i] - FALL[1, 4] * out[i] - CM
+            expected = FALL[1, 0] * magnitude + fallen
+        else:
+            fallen = FALL[0, 5] - FALL[0, 1] * grown[i] - FALL[0, 4] * out[i] - CM
+            expected = FALL[0, 0] * magnitude + fallen
+        out[i] = (expected - noise[i] - STANDS_OUT) / STANDS_OUT_WIDTH
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _compare(reports: _Floats, work: _Floats, onsets: int, origin: float, magnitude: float) -> None:
+    """Fill in what each onset says: LIKELIHOOD, BELONGS, BELONGS_S, and WEIGHT for the origin."""
+    start, variance = work[START, :onsets], work[VARIANCE, :onsets]
+    start_s, variance_s = work[START_S, :onsets], work[VARIANCE_S, :onsets]
+    trust, other = reports[TRUST, :onsets], reports[OTHER, :onsets]
+    amplitude, as_s = reports[AMPLITUDE, :onsets], work[AS_S, :onsets]
+    fallen, slope = work[FALLEN, :onsets], work[SLOPE, :onsets]
+    scatter = work[AMPLITUDE_VARIANCE, :onsets]
+    noise, out = work[GROWN, :onsets], work[OUT, :onsets]
+    likelihood, weight = work[LIKELIHOOD, :onsets], work[WEIGHT, :onsets]
+    belongs, belongs_s = work[BELONGS, :onsets], work[BELONGS_S, :onsets]
+    for i in range(onsets):
+        noise[i] = math.exp(-out[i])
+    for i in range(onsets):
+        d = MOST_DETECTED / (1.0 + noise[i])
+        d_s = MOST_DETECTED / (1.0 + noise[i] * S_FACTOR)
+        fits = _fits(start[i] - origin, math.sqrt(variance[i]))
+        fits_s = _fits(start_s[i] - origin, math.sqrt(variance_s[i]))
+        s = math.sqrt(scatter[i])
+        size = _student((amplitude[i] - fallen[i] - slope[i] * magnitude) / s) / s
+        loud = amplitude[i] == amplitude[i]
+        late = as_s[i] == 1.0
+        fits_amplitude = (ANY_DECADE if late else size) if loud else 1.0
+        fits_amplitude_s = (size if late else ANY_DECADE) if loud else 1.0
+        p = trust[i] * d * fits * fits_amplitude / other[i]
+        s_wave = trust[i] * (1.0 - d) * d_s * fits_s * fits_amplitude_s / other[i]
+        unseen = (1.0 - d) * (1.0 - d_s) + MISTAKEN * d
+        total = 1.0 - trust[i] + trust[i] * unseen + p + s_wave
+        likelihood[i] = total
+        belongs[i] = p / total
+        belongs_s[i] = s_wave / total
+        weight[i] = belongs[i] / variance[i] + belongs_s[i] / variance_s[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _judge(
     cell: _Floats,
     vector: _Floats,
-    rows: _Floats,
+    reports: _Floats,
     vectors: _Floats,
     onsets: int,
     p_table: _Table,
     s_table: _Table,
     silent_after_s: float,
     work: _Floats,
-    detail: _Floats,
 ) -> None:
     """Fill in what the reports say of a cell: LOG_DENSITY, ORIGIN and MAGNITUDE.
 
-    `detail` is filled for each row: residual, and the probabilities that it is P and S of the
-    source; for a silent one 0 and the probability that it should have seen it.
+    `work` holds afterwards what each report says of it. Loops over slices that hold nothing but
+    arithmetic become vector instructions; tables, logarithms and exponentials stand apart.
     """
-    n = rows.shape[0]
+    n = reports.shape[1]
     depth = cell[DEPTH]
     at = min(depth / DEPTH_STEP_KM, p_table.shape[0] - 1.001)
     row = int(at)
@@ -351,40 +424,39 @@ def _judge(
     blur = (cell[HALF] / 10.0) ** 2  # variance of P across the cell: side / sqrt(12), 6 km/s
     below = max(depth - 10.0, 0.0)
     below = 9.0 + below * below
-    least = np.inf
+    x, y, z = vectors[0, :n], vectors[1, :n], vectors[2, :n]
+    distance, reach = work[DISTANCE, :n], work[REACH, :n]
     for i in range(n):
-        x = vectors[i, 0] - vector[0]
-        y = vectors[i, 1] - vector[1]
-        z = vectors[i, 2] - vector[2]
-        chord2 = x * x + y * y + z * z
-        distance = EARTH_RADIUS_KM * math.sqrt(chord2) * (1.0 + chord2 / 24.0)
-        work[i, DISTANCE] = distance
-        work[i, REACH] = math.sqrt(distance * distance + below)
-        if i < onsets:
-            travel = _travel(p_table, row, v, distance, depth)
-            work[i, TRAVEL] = travel
-            work[i, START] = rows[i, TIME] - travel
-            variance = rows[i, SIGMA] ** 2 + (MODEL_SHARE * travel) ** 2
-            steep = (cell[HALF_DEPTH] / 12.0 * depth / work[i, REACH]) ** 2
-            work[i, VARIANCE] = variance + blur + steep
-            least = min(least, variance)
-            travel_s = _travel(s_table, row, v, distance, depth)
-            work[i, TRAVEL_S] = travel_s
-            work[i, START_S] = rows[i, TIME] - travel_s
-            work[i, VARIANCE_S] = (
-                rows[i, SIGMA] ** 2
-                + S_SIGMA_S**2
-                + (S_MODEL_SHARE * travel_s) ** 2
-                + 3.0 * (blur + steep)
-            )
-    origin = _agreed(work, rows, onsets)
-    magnitude, spread = _magnitude(work, rows, onsets, origin, False, 0.0)
+        chord2 = (x[i] - vector[0]) ** 2 + (y[i] - vector[1]) ** 2 + (z[i] - vector[2]) ** 2
+        distance[i] = EARTH_RADIUS_KM * math.sqrt(chord2) * (1.0 + chord2 / 24.0)
+        reach[i] = math.sqrt(distance[i] * distance[i] + below)
+    travel, travel_s = work[TRAVEL, :onsets], work[TRAVEL_S, :onsets]
+    for i in range(onsets):
+        travel[i] = _travel(p_table, row, v, distance[i], depth)
+        travel_s[i] = _travel(s_table, row, v, distance[i], depth)
+    time, sigma = reports[TIME, :onsets], reports[SIGMA, :onsets]
+    start, start_s = work[START, :onsets], work[START_S, :onsets]
+    variance, variance_s = work[VARIANCE, :onsets], work[VARIANCE_S, :onsets]
+    known = work[WEIGHT, :onsets]
+    for i in range(onsets):
+        steep = (cell[HALF_DEPTH] / 12.0 * depth / reach[i]) ** 2
+        known[i] = sigma[i] ** 2 + (MODEL_SHARE * travel[i]) ** 2
+        start[i] = time[i] - travel[i]
+        variance[i] = known[i] + blur + steep
+        start_s[i] = time[i] - travel_s[i]
+        variance_s[i] = (
+            sigma[i] ** 2 + S_SIGMA_S**2 + (S_MODEL_SHARE * travel_s[i]) ** 2 + 3.0 * (blur + steep)
+        )
+    least = np.inf
+    for i in range(onsets):
+        least = min(least, known[i])
+    origin = _agreed(work, reports, onsets)
+    magnitude, spread = _magnitude(work, reports, onsets, origin, False, 0.0)
     large = magnitude > 5.0
     if large and spread > 0.0:
-        magnitude, spread = _magnitude(work, rows, onsets, origin, True, magnitude)
-    begins = min(magnitude, BEGINS_AS)
-    grown_v = _saturation(begins, 0) if large else 0.25
-    grown_a = _saturation(begins, 1) if large else 0.5
+        magnitude, spread = _magnitude(work, reports, onsets, origin, True, magnitude)
+    _stand_out(reports, work, min(magnitude, BEGINS_AS), large)
+    _compare(reports, work, onsets, origin, magnitude)
     duration = DURATION_M7_S * math.exp(0.5 * LN10 * (magnitude - 7.0))
     log_p = -B_VALUE * LN10 * (magnitude - LEAST_MAGNITUDE)
     product = _depth_density(depth)
@@ -392,63 +464,38 @@ def _judge(
         product *= B_VALUE * LN10 * math.sqrt(2.0 * math.pi * spread)
     precision = 0.01
     for i in range(n):
-        kind = int(rows[i, ACCELEROMETER])
-        expected = FALL[kind, 0] * begins + _fallen(
-            kind, work[i, REACH] + (grown_a if kind == 1 else grown_v)
-        )
-        out = (expected - rows[i, NOISE] - STANDS_OUT) / STANDS_OUT_WIDTH
-        trust = rows[i, TRUST]
-        detail[i] = 0.0
-        if i >= onsets:
-            if out < -6.0:
-                continue
-            travel = _travel(p_table, row, v, work[i, DISTANCE], depth)
-            over = (rows[i, UNTIL] - origin - travel - silent_after_s) / SILENCE_WIDTH_S
-            if over < -6.0:
-                continue
-            detail[i, 1] = MOST_DETECTED / ((1.0 + math.exp(-out)) * (1.0 + math.exp(-over)))
-            likelihood = 1.0 - trust * detail[i, 1]
-        else:
-            e = math.exp(-out)
-            d = MOST_DETECTED / (1.0 + e)
-            d_s = MOST_DETECTED / (1.0 + e * S_FACTOR)
-            sigma = math.sqrt(work[i, VARIANCE])
-            fits = _fits(work[i, START] - origin, sigma)
-            sigma_s = math.sqrt(work[i, VARIANCE_S])
-            fits_s = _fits(work[i, START_S] - origin, sigma_s)
-            fits_amplitude = 1.0
-            fits_amplitude_s = 1.0
-            if not math.isnan(rows[i, AMPLITUDE]):
-                s = math.sqrt(work[i, AMPLITUDE_VARIANCE])
-                z = (rows[i, AMPLITUDE] - work[i, FALLEN] - work[i, SLOPE] * magnitude) / s
-                fits_amplitude = _student(z) / s if work[i, AS_S] == 0.0 else ANY_DECADE
-                fits_amplitude_s = _student(z) / s if work[i, AS_S] == 1.0 else ANY_DECADE
-            as_p = trust * d * fits * fits_amplitude / rows[i, OTHER]
-            as_s = trust * (1.0 - d) * d_s * fits_s * fits_amplitude_s / rows[i, OTHER]
-            unseen = (1.0 - d) * (1.0 - d_s) + MISTAKEN * d
-            likelihood = 1.0 - trust + trust * unseen + as_p + as_s
-            belongs = as_p / likelihood
-            detail[i, 0] = (work[i, START_S] if as_s > as_p else work[i, START]) - origin
-            detail[i, 1] = belongs
-            detail[i, 2] = as_s / likelihood
-            precision += belongs / work[i, VARIANCE] + detail[i, 2] / work[i, VARIANCE_S]
-            if not math.isnan(rows[i, LATER]):
+        if i < onsets:
+            precision += work[WEIGHT, i]
+            likelihood = work[LIKELIHOOD, i]
+            if not math.isnan(reports[LATER, i]):
+                sigma_s = math.sqrt(variance_s[i])
                 marked = 0.0
                 for k in range(LATERS):
-                    later = rows[i, LATER + k]
+                    later = reports[LATER + k, i]
                     if not math.isnan(later):
-                        marked += _fits(later - origin - work[i, TRAVEL_S], sigma_s)
+                        marked += _fits(later - origin - travel_s[i], sigma_s)
                 # While the rupture lasts, P goes on and S does not stand out of it.
-                hidden = math.exp(-HIDES * duration / (work[i, TRAVEL_S] - work[i, TRAVEL] + 0.1))
-                share = trust * MARKED_S * belongs * hidden
+                hidden = math.exp(-HIDES * duration / (travel_s[i] - travel[i] + 0.1))
+                share = reports[TRUST, i] * MARKED_S * work[BELONGS, i] * hidden
                 likelihood *= 1.0 - share + share * marked / OTHER_LATER
-        if rows[i, SHARE] == 1.0:
+        else:
+            work[BELONGS, i] = 0.0
+            if work[OUT, i] < -6.0:
+                continue
+            over = reports[UNTIL, i] - origin - _travel(p_table, row, v, distance[i], depth)
+            over = (over - silent_after_s) / SILENCE_WIDTH_S
+            if over < -6.0:
+                continue
+            seen = MOST_DETECTED / ((1.0 + math.exp(-work[OUT, i])) * (1.0 + math.exp(-over)))
+            work[BELONGS, i] = seen
+            likelihood = 1.0 - reports[TRUST, i] * seen
+        if reports[SHARE, i] == 1.0:
             product *= likelihood
             if product < 1e-200 or product > 1e200:
                 log_p += math.log(product)
                 product = 1.0
         else:
-            log_p += rows[i, SHARE] * math.log(likelihood)
+            log_p += reports[SHARE, i] * math.log(likelihood)
     cell[LOG_DENSITY] = log_p + math.log(product) + 0.5 * math.log(2.0 * math.pi / precision)
     cell[ORIGIN] = origin
     cell[MAGNITUDE] = magnitude
@@ -460,6 +507,15 @@ def at_place(east: float, north: float, latitude: float, longitude: float) -> tu
     """Latitude and longitude of a point some km east and north of another."""
     lat = min(max(latitude + north / KM_PER_DEGREE, -89.9), 89.9)
     return lat, longitude + east / (KM_PER_DEGREE * math.cos(math.radians(lat)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mass(cell: _Floats) -> float:
+    """Log of an eighth of a cell's probability; -inf where it is as small as can be told."""
+    if cell[HALF] <= cell[FINEST]:
+        return -math.inf
+    mass: float = cell[LOG_DENSITY] + math.log(cell[HALF] * cell[HALF] * cell[HALF_DEPTH])
+    return mass
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -499,7 +555,8 @@ def search(
     cells : float64[any, CELL_FIELDS]
         Work: `FIRST_CELLS`, and eight for each split.
     detail : float64[n, 3]
-        Out, at the point: see `_judge`.
+        Out, at the point: the residual of each onset, and the probabilities that it is P and S
+        of the source; for a silent station 0, the probability that it should have seen P, and 0.
     point : float64[CELL_FIELDS + 3]
         Out: the point as a cell; then one sigma of its epicentre (km; radius of the circle of
         one sigma), of depth (km) and of origin time (s).
@@ -511,19 +568,25 @@ def search(
         and km2.
     """
     n = rows.shape[0]
-    vectors = np.empty((n, 3))
+    vector = np.empty(3)
+    vectors = np.empty((3, n))
     for i in range(n):
-        _unit(rows[i, LATITUDE], rows[i, LONGITUDE], vectors[i])
-    rough = np.empty((n, COLUMNS))
-    rough_vectors = np.empty((n, 3))
+        _unit(rows[i, LATITUDE], rows[i, LONGITUDE], vector)
+        vectors[:, i] = vector
+    reports = rows.T.copy()
     few = min(onsets, COARSE_PICKS)
     m = few + n - onsets
+    rough = np.empty((COLUMNS, m))
+    rough_vectors = np.empty((3, m))
     for i in range(m):
         at = i if i < few else i + onsets - few
-        rough[i] = rows[at]
-        rough_vectors[i] = vectors[at]
-    work = np.empty((n, WORK))
-    vector = np.empty(3)
+        rough[:, i] = reports[:, at]
+        rough_vectors[:, i] = vectors[:, at]
+    work = np.empty((WORK, n))
+    for i in range(onsets):
+        growing = GROWING_SIGMA * math.exp(-reports[ELAPSED, i])
+        work[AMPLITUDE_VARIANCE, i] = AMPLITUDE_SIGMA * AMPLITUDE_SIGMA + growing * growing
+        work[FALLEN, i] = work[SLOPE, i] = 0.0
     stack = np.empty((600, 3))
     side = reach_km / 4.0
     top = 0
@@ -532,6 +595,7 @@ def search(
         stack[top, 1] = (i // 4 - 1.5) * 2.0 * side
         stack[top, 2] = side
         top += 1
+    mass = np.empty(cells.shape[0])
     layers = max(1, round(max_depth_km / 20.0))
     thick = max_depth_km / layers / 2.0
     count = 0
@@ -556,30 +620,29 @@ def search(
             _judge(
                 cell,
                 vector,
-                rough[:m],
-                rough_vectors[:m],
+                rough,
+                rough_vectors,
                 few,
                 p_table,
                 s_table,
                 silent_after_s,
                 work,
-                detail,
             )
+            mass[count] = _mass(cell)
             count += 1
+    heaviest = -np.inf
     for _ in range(splits):
         best = -1
         most = -np.inf
         for i in range(count):
-            if cells[i, LEAF] == 1.0 and cells[i, HALF] > cells[i, FINEST]:
-                mass = cells[i, LOG_DENSITY] + math.log(
-                    cells[i, HALF] * cells[i, HALF] * cells[i, HALF_DEPTH]
-                )
-                if mass > most:
-                    most = mass
-                    best = i
-        if best < 0 or count + 8 > cells.shape[0]:
+            if mass[i] > most:
+                most = mass[i]
+                best = i
+        heaviest = max(heaviest, most)
+        if best < 0 or most < heaviest - LIGHT or count + 8 > cells.shape[0]:
             break
         cells[best, LEAF] = 0.0
+        mass[best] = -np.inf
         half = cells[best, HALF] / 2.0
         deep = 2 if cells[best, HALF_DEPTH] > 0.6 * cells[best, HALF] else 1
         half_depth = cells[best, HALF_DEPTH] / deep
@@ -598,33 +661,39 @@ def search(
                 _judge(
                     cell,
                     vector,
-                    rough[:m],
-                    rough_vectors[:m],
+                    rough,
+                    rough_vectors,
                     few,
                     p_table,
                     s_table,
                     silent_after_s,
                     work,
-                    detail,
                 )
             else:
                 _judge(
                     cell,
                     vector,
-                    rows,
+                    reports,
                     vectors,
                     onsets,
                     p_table,
                     s_table,
                     silent_after_s,
                     work,
-                    detail,
                 )
+            mass[count] = _mass(cell)
             count += 1
     log_total = _densest(cells, count, point)
     lat, lon = at_place(point[EAST], point[NORTH], latitude, longitude)
     _unit(lat, lon, vector)
-    _judge(point, vector, rows, vectors, onsets, p_table, s_table, silent_after_s, work, detail)
+    _judge(point, vector, reports, vectors, onsets, p_table, s_table, silent_after_s, work)
+    for i in range(n):
+        detail[i] = 0.0
+        detail[i, 1] = work[BELONGS, i]
+        if i < onsets:
+            detail[i, 2] = work[BELONGS_S, i]
+            rather = START_S if detail[i, 2] > detail[i, 1] else START
+            detail[i, 0] = work[rather, i] - point[ORIGIN]
     return log_total
 
 
@@ -749,35 +818,36 @@ def plane_wave(
         Log of the odds against nothing.
     """
     n = rows.shape[0]
-    work = np.empty((n, WORK))
+    reports = rows.T.copy()
+    work = np.empty((WORK, n))
     east = np.empty(n)
     north = np.empty(n)
     shrink = math.cos(math.radians(latitude))
     for i in range(n):
-        turn = (rows[i, LONGITUDE] - longitude + 180.0) % 360.0 - 180.0
+        turn = (reports[LONGITUDE, i] - longitude + 180.0) % 360.0 - 180.0
         east[i] = turn * KM_PER_DEGREE * shrink
-        north[i] = (rows[i, LATITUDE] - latitude) * KM_PER_DEGREE
-        work[i, VARIANCE] = rows[i, SIGMA] ** 2 + FAR_SIGMA_S**2
+        north[i] = (reports[LATITUDE, i] - latitude) * KM_PER_DEGREE
+        work[VARIANCE, i] = reports[SIGMA, i] ** 2 + FAR_SIGMA_S**2
     logs = np.empty(FAR_SLOWNESSES.size * FAR_AZIMUTHS)
     for k in range(logs.size):
         slowness = FAR_SLOWNESSES[k // FAR_AZIMUTHS]
         azimuth = 2.0 * math.pi * (k % FAR_AZIMUTHS) / FAR_AZIMUTHS
         for i in range(n):
-            work[i, TRAVEL] = slowness * (
+            work[TRAVEL, i] = slowness * (
                 east[i] * math.sin(azimuth) + north[i] * math.cos(azimuth)
             )
             if i < onsets:
-                work[i, START] = rows[i, TIME] - work[i, TRAVEL]
-                work[i, START_S], work[i, VARIANCE_S] = NEVER_S, 1.0
-        origin = _agreed(work, rows, onsets)
+                work[START, i] = reports[TIME, i] - work[TRAVEL, i]
+                work[START_S, i], work[VARIANCE_S, i] = NEVER_S, 1.0
+        origin = _agreed(work, reports, onsets)
         total = 0.0
         weight = 0.0
         for i in range(onsets):
-            if not math.isnan(rows[i, AMPLITUDE]):
-                z2 = (work[i, START] - origin) ** 2 / work[i, VARIANCE]
-                w = rows[i, TRUST] * rows[i, SHARE] / (1.0 + z2 / 3.0)
+            if not math.isnan(reports[AMPLITUDE, i]):
+                z2 = (work[START, i] - origin) ** 2 / work[VARIANCE, i]
+                w = reports[TRUST, i] * reports[SHARE, i] / (1.0 + z2 / 3.0)
                 weight += w
-                total += w * (rows[i, AMPLITUDE] + _to_velocity(rows[i, ACCELEROMETER]))
+                total += w * (reports[AMPLITUDE, i] + _to_velocity(reports[ACCELEROMETER, i]))
         mean = total / weight if weight > 0.0 else math.nan
         variance = FAR_AMPLITUDE_SIGMA**2 / (weight + 0.01)
         log_p = math.log(FAR_A_YEAR * FAR_DETECTED / YEAR_S)
@@ -788,28 +858,28 @@ def plane_wave(
         for i in range(n):
             d = 0.5 * MOST_DETECTED
             if weight > 0.0:
-                noise = rows[i, NOISE] + _to_velocity(rows[i, ACCELEROMETER])
+                noise = reports[NOISE, i] + _to_velocity(reports[ACCELEROMETER, i])
                 d = MOST_DETECTED / (
                     1.0 + math.exp(-(mean - noise - STANDS_OUT) / STANDS_OUT_WIDTH)
                 )
-            trust = rows[i, TRUST]
+            trust = reports[TRUST, i]
             if i >= onsets:
-                over = rows[i, UNTIL] - origin - work[i, TRAVEL] - silent_after_s
+                over = reports[UNTIL, i] - origin - work[TRAVEL, i] - silent_after_s
                 if over < -6.0 * SILENCE_WIDTH_S:
                     continue
                 likelihood = 1.0 - trust * d / (1.0 + math.exp(-over / SILENCE_WIDTH_S))
             else:
-                sigma = math.sqrt(work[i, VARIANCE])
-                fits = _fits(work[i, START] - origin, sigma)
-                if not math.isnan(rows[i, AMPLITUDE]):
-                    z = rows[i, AMPLITUDE] + _to_velocity(rows[i, ACCELEROMETER]) - mean
+                sigma = math.sqrt(work[VARIANCE, i])
+                fits = _fits(work[START, i] - origin, sigma)
+                if not math.isnan(reports[AMPLITUDE, i]):
+                    z = reports[AMPLITUDE, i] + _to_velocity(reports[ACCELEROMETER, i]) - mean
                     fits *= _student(z / FAR_AMPLITUDE_SIGMA) / FAR_AMPLITUDE_SIGMA
-                as_p = trust * d * fits / rows[i, OTHER]
+                as_p = trust * d * fits / reports[OTHER, i]
                 likelihood = 1.0 - trust * d + as_p
-                precision += as_p / likelihood / work[i, VARIANCE]
-                if not math.isnan(rows[i, LATER]):
+                precision += as_p / likelihood / work[VARIANCE, i]
+                if not math.isnan(reports[LATER, i]):
                     likelihood *= 1.0 - trust * MARKED_S * as_p / likelihood
-            log_p += rows[i, SHARE] * math.log(likelihood)
+            log_p += reports[SHARE, i] * math.log(likelihood)
         logs[k] = log_p + 0.5 * math.log(2.0 * math.pi / precision)
     top = logs.max()
     return float(top + math.log(np.exp(logs - top).mean()))

@@ -29,9 +29,11 @@ from detect.geodesy import distance_azimuth
 from detect.settings import LocateSettings
 from detect.traveltimes import TravelTimes
 
-__all__ = ["Located", "Onset", "Silent", "locate"]
+__all__ = ["MOST_ONSETS", "Located", "Onset", "Silent", "locate"]
 
-MOST_ONSETS = 48  # the first in time; more change little but the cost
+MOST_ONSETS = 48
+"""The first in time are searched with; more change little but the cost."""
+
 SPLITS, MOST_SPLITS = 45, 160  # of cells
 MODEL_BIAS_KM = 4.0  # what a 1-D model moves an epicentre by, however many stations there are
 DEPTH_BIAS_KM = 2.0
@@ -195,7 +197,8 @@ def locate(
     Parameters
     ----------
     onsets
-        Of different stations, in order of time; at least one.
+        Of different stations, in order of time; at least one. After the first `MOST_ONSETS` only
+        place and time count.
     silent
         Healthy stations without an onset.
     around

@@ -10,6 +10,7 @@ differs, so that a weak beginning says little against it.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -101,33 +102,54 @@ class Magnitude(Struct, frozen=True, eq=False):
 
 
 @njit(cache=True, nogil=True)
-def _add(
-    kind: int,
-    logarithm: float,
-    sense: int,
-    distance_km: float,
-    seen: float,
-    shift: float,
-    sigma: float,
-    pd: _Doubles,
-    magnitudes: _Doubles,
-    out: _Doubles,
-) -> None:
-    """Add the log-likelihood of one peak to that of each magnitude."""
-    for i in range(magnitudes.size):
-        expected = log_peak(kind, min(magnitudes[i], seen), distance_km, pd) + shift
-        beyond = GROWTH * min(max(magnitudes[i] - seen, 0.0), 1.0)
-        scatter = math.sqrt(sigma * sigma + beyond * beyond)
-        z = (logarithm - expected) / scatter
-        if sense == _EXACT:
-            out[i] -= 0.5 * z * z + math.log(scatter / sigma)
-        else:
-            tail = z if sense == _AT_LEAST else -z
-            out[i] += math.log(max(0.5 * math.erfc(tail / math.sqrt(2.0)), 1e-30))
+def _summed(peaks: _Doubles, distance_km: float, pd: _Doubles, magnitudes: _Doubles) -> _Doubles:
+    """Log-likelihood of each magnitude, summed over some peaks: a row each, as `_Peaks` tells it.
+
+    Above what was seen a peak says the same of all magnitudes, but for its scatter.
+    """
+    out = np.zeros(magnitudes.size)
+    for k in range(peaks.shape[0]):
+        kind, logarithm, sense, seen, shift, sigma = peaks[k]
+        expected = log_peak(int(kind), seen, distance_km, pd) + shift
+        beyond = -1.0
+        scatter = sigma
+        blurred = 0.0
+        for i in range(magnitudes.size):
+            shown = expected
+            if magnitudes[i] < seen:
+                shown = log_peak(int(kind), magnitudes[i], distance_km, pd) + shift
+            before = beyond
+            beyond = GROWTH * min(max(magnitudes[i] - seen, 0.0), 1.0)
+            if beyond != before:
+                scatter = math.sqrt(sigma * sigma + beyond * beyond)
+                blurred = math.log(scatter / sigma)
+            z = (logarithm - shown) / scatter
+            if sense == _EXACT:
+                out[i] -= 0.5 * z * z + blurred
+            else:
+                tail = z if sense == _AT_LEAST else -z
+                out[i] += math.log(max(0.5 * math.erfc(tail / math.sqrt(2.0)), 1e-30))
+    return out
+
+
+@lru_cache(maxsize=8)
+def _constants(
+    settings: MagnitudeSettings,
+) -> tuple[_Doubles, dict[Kind, tuple[float, float, float]]]:
+    """Return a, b and c of displacement, and by kind of peak: its number, shift and sigma."""
+    by_kind = {
+        kind: (
+            float(number),
+            0.0 if kind == "p_displacement" else getattr(settings, kind),
+            getattr(settings, f"{kind}_sigma"),
+        )
+        for number, kind in enumerate(KINDS)
+    }
+    return np.array([settings.a, settings.b, settings.c]), by_kind
 
 
 class _Peaks:
-    """The log-likelihood of a station, peak by peak."""
+    """The log-likelihood of a station, from its peaks."""
 
     def __init__(
         self, distance_km: float, distance_sigma_km: float, settings: MagnitudeSettings
@@ -136,8 +158,8 @@ class _Peaks:
         self._distance_km = distance_km
         away = max(distance_km, distance_sigma_km, 10.0)
         self._blur = DISTANCE_POWER * distance_sigma_km / away / math.log(10.0)
-        self._pd = np.array([settings.a, settings.b, settings.c])
-        self.total = np.zeros(MAGNITUDES.size)
+        self._pd, self._kinds = _constants(settings)
+        self._told: list[tuple[float, ...]] = []
         self.number = 0
         self.seen = 0.0
 
@@ -145,8 +167,7 @@ class _Peaks:
         self, kind: Kind, value: float, noise: float, window_s: float, *, at_least: bool = False
     ) -> bool:
         """Take in a peak (m, m/s, m/s2); say whether it stands out of the noise."""
-        settings = self._settings
-        floor = settings.min_noise_ratio * noise
+        floor = self._settings.min_noise_ratio * noise
         stands_out = value > floor and value > 0.0
         if (at_least and not stands_out) or not (stands_out or floor > 0.0):
             return False
@@ -155,20 +176,9 @@ class _Peaks:
         seen = seen_magnitude(window_s)
         if at_least:
             sense, seen = _AT_LEAST, float(MAGNITUDES[-1])
-        shift = 0.0 if kind == "p_displacement" else getattr(settings, kind)
-        sigma = math.hypot(getattr(settings, f"{kind}_sigma"), self._blur)
-        _add(
-            KINDS.index(kind),
-            math.log10(100.0 * signal),
-            sense,
-            self._distance_km,
-            seen,
-            shift,
-            sigma,
-            self._pd,
-            MAGNITUDES,
-            self.total,
-        )
+        number, shift, scatter = self._kinds[kind]
+        sigma = math.hypot(scatter, self._blur)
+        self._told.append((number, math.log10(100.0 * signal), sense, seen, shift, sigma))
         self.number += not at_least
         if sense == _EXACT:
             self.seen = max(self.seen, seen)
@@ -177,8 +187,10 @@ class _Peaks:
     def likelihood(self) -> _Doubles:
         """Return what they come to: peaks of one station repeat each other in part."""
         share = self._settings.station_share
-        total = self.total / (1.0 + max(self.number - 1, 0) * share)
-        return np.asarray(total - total.max())
+        total = _summed(np.array(self._told), self._distance_km, self._pd, MAGNITUDES)
+        total /= 1.0 + max(self.number - 1, 0) * share
+        total -= total.max()
+        return np.asarray(total)
 
 
 def station_magnitude(

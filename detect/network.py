@@ -20,7 +20,8 @@ STANDS_OUT = 3.0  # times what was before
 ONSET_S = 0.3  # seconds of data by which an onset is judged
 NEVER_US = -(2**62)
 LEAST_PEAK = 1e-12  # m/s2, m/s: below any sensor's noise
-NOISE_SECONDS = 16
+EIGHT = 8  # sums side by side
+NOISE_SECONDS = 2 * EIGHT
 _KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180.0
 
 _Ints = npt.NDArray[np.int64]
@@ -90,6 +91,26 @@ def _watching(
     return found[:n]
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _quiet_levels(noise: _Floats, noise_us: _Ints, numbers: _Ints, heard_after_us: int) -> _Floats:
+    """Mean over each station's young seconds; NaN without any. Added as `numpy.sum` does."""
+    mean = np.empty(numbers.size)
+    part = np.empty(NOISE_SECONDS)
+    for i in range(numbers.size):
+        count = 0
+        for k in range(NOISE_SECONDS):
+            young = noise_us[numbers[i], k] > heard_after_us
+            part[k] = noise[numbers[i], k] if young else 0.0
+            count += young
+        for k in range(EIGHT):
+            part[k] += part[k + EIGHT]
+        for k in (1, 2, 4):
+            for j in range(0, EIGHT, 2 * k):
+                part[j] += part[j + k]
+        mean[i] = part[0] / count if count else np.nan
+    return mean
+
+
 def _box(circle: Circle | None) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return the middle and the half sides (degrees) of a box that holds a circle."""
     if circle is None:
@@ -126,6 +147,7 @@ class Network:
         self._keep_us = int(keep_s * 1e6)
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []
+        self._one = np.zeros(1, np.int64)
         self._order = np.zeros(0, np.int64)
         self._latitude = np.zeros(0)
         self._longitude = np.zeros(0)
@@ -201,7 +223,10 @@ class Network:
         peaks[since.pick_id] = max(pga, station.pga), max(pgv, station.pgv), since.elapsed_s
 
     def _fold_heartbeat(self, said: Heartbeat, arrival_us: int) -> None:
-        numbers = np.array([self._number(station) for station in said.stations], np.int64)
+        known = list(map(self._numbers.get, said.stations))
+        if None in known:
+            known = [self._number(station) for station in said.stations]
+        numbers = np.array(known, np.int64)
         self._latitude[numbers] = said.latitude
         self._longitude[numbers] = said.longitude
         self._data_end_us[numbers] = said.data_end_us
@@ -229,10 +254,10 @@ class Network:
 
     def _log_noise(self, numbers: _Ints, now_us: int) -> _Floats:
         """Mean of log10 of the peaks of quiet seconds; NaN without any."""
-        young = self._noise_us[numbers] > now_us - self._noise_us_kept
-        count = young.sum(axis=1)
-        total = np.where(young, self._noise[numbers], 0.0).sum(axis=1)
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        levels: _Floats = _quiet_levels(
+            self._noise, self._noise_us, numbers, now_us - self._noise_us_kept
+        )
+        return levels
 
     def noise(self, pick: Pick, now_us: int) -> float | None:
         """Return log10 of the peak in a second from which a pick had to stand out.
@@ -243,7 +268,8 @@ class Network:
         number = self._numbers.get(pick.station)
         if number is None:
             return None
-        noise = float(self._log_noise(np.array([number]), now_us)[0])
+        self._one[0] = number
+        noise = float(self._log_noise(self._one, now_us)[0])
         if pick.id in self._before:
             noise = float(np.fmax(noise, self._before[pick.id][1]))
         return None if math.isnan(noise) else noise
@@ -320,6 +346,11 @@ class Network:
         number = self._numbers.get(station)
         mask = 0 if number is None else int(self._faults[number])
         return tuple(name for name, bit in _BITS.items() if mask & bit)
+
+    def clipped(self, station: str) -> bool:
+        """Say whether a station was clipped at its newest report."""
+        number = self._numbers.get(station)
+        return number is not None and bool(self._faults[number] & _BITS["clipped"])
 
     def name(self, number: int) -> str:
         """Return the name of a station."""

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
+from detect.carried import strongest_near, unit_vectors
 from detect.detections import Heartbeat, Motion, StationMotion
 from detect.events import Shaking
 from detect.geodesy import distance_azimuth, distances_km, line_distances_km
@@ -293,11 +294,11 @@ def carried(
     radius_km: float,
 ) -> NDArray[np.float64]:
     """Return the strongest that a station within a radius feels, for each place; 0 without one."""
-    level = np.zeros(latitudes.size)
-    for s in shaking:
-        distance = distances_km(s.latitude, s.longitude, latitudes, longitudes)
-        level = np.where(distance <= radius_km, np.maximum(level, s.intensity), level)
-    return level
+    if not shaking:
+        return np.zeros(latitudes.size)
+    felt = np.array([(s.latitude, s.longitude, s.intensity) for s in shaking])
+    stations = unit_vectors(felt[:, 0], felt[:, 1])
+    return strongest_near(stations, felt[:, 2], unit_vectors(latitudes, longitudes), radius_km)
 
 
 def shift(shaking: Sequence[Shaking], expected: NDArray[np.float64]) -> float:

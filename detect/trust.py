@@ -5,16 +5,17 @@ state that never stopped. A pick counts as false unless two other places picked 
 same time: that depends on picks alone, not on what was made of them.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import product
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import Struct, field
+from numba import njit
 
 from detect.detections import Pick
-from detect.geodesy import EARTH_RADIUS_KM, distance_azimuth
+from detect.geodesy import distance_azimuth
 from detect.settings import TrustSettings
 
 __all__ = ["COMPANY_S", "Trust"]
@@ -30,6 +31,29 @@ FAULTS = frozenset({"flat", "stuck", "clock", "late", "clipped"})
 SHAKEN_US = 60_000_000  # after a pick clipping is no fault: an earthquake does it
 LEAST = 0.05
 SETTLING_S = 60.0  # a station heard for less is not blamed for its first seconds
+
+_Ints = npt.NDArray[np.int64]
+_Floats = npt.NDArray[np.float64]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _first_near(
+    latitude: _Floats, longitude: _Floats, order: _Ints, degrees: float, km: float
+) -> _Ints:
+    """Return the first of the places within some km of each: itself, or one before it.
+
+    `order` is that of latitude, in which what is further than some degrees is not looked at.
+    """
+    first = np.arange(order.size)
+    for a in range(order.size):
+        i = order[a]
+        for b in range(a + 1, order.size):
+            j = order[b]
+            if latitude[j] - latitude[i] > degrees:
+                break
+            if distance_azimuth(latitude[i], longitude[i], latitude[j], longitude[j])[0] <= km:
+                first[max(i, j)] = min(first[max(i, j)], min(i, j))
+    return first
 
 
 class _Seen(Struct):
@@ -58,7 +82,9 @@ class Trust:
         self._settings = settings
         self._groups = lru_cache(8)(self._group)  # an event asks for the same again and again
         self._window_us = int(settings.window_s * 1e6)
+        self._degrees = settings.same_place_km / 111.0 + 1e-6
         self._stations: dict[str, _Station] = {}
+        self._noted: dict[str, _Station] = {}  # those that have picks or faults
         self._recent: list[_Seen] = []
         self._line = {
             station: line
@@ -68,9 +94,10 @@ class Trust:
 
     def heard(self, stations: Iterable[str], now_us: int) -> None:
         """Note stations that have reported."""
+        known = self._stations
         for station in stations:
-            if station not in self._stations:
-                self._stations[station] = _Station(now_us)
+            if station not in known:
+                known[station] = _Station(now_us)
 
     def faulty(self, station: str, faults: Iterable[str], now_us: int) -> None:
         """Note what was wrong with a station that has reported."""
@@ -81,6 +108,7 @@ class Trust:
             wrong -= {"clipped"}
         if wrong and known.faulty[-1:] != [second]:
             known.faulty.append(second)
+            self._noted[station] = known
 
     def picked(self, pick: Pick, now_us: int) -> None:
         """Note a pick, false until others have picked too."""
@@ -92,17 +120,20 @@ class Trust:
                 self._join(seen, other.pick)
                 self._join(other, pick)
         self._recent.append(seen)
-        self._stations[pick.station].picks.append(seen)
+        known = self._noted[pick.station] = self._stations[pick.station]
+        known.picks.append(seen)
 
     def forget(self, now_us: int) -> None:
         """Let go of what is older than the window."""
         oldest = now_us - self._window_us
         self._recent = [s for s in self._recent if now_us - s.pick.time_us < COMPANY_S * 1e6]
-        for station in self._stations.values():
+        for name, station in list(self._noted.items()):
             if station.picks and station.picks[0].pick.time_us < oldest:
                 station.picks = [s for s in station.picks if s.pick.time_us >= oldest]
             if station.faulty and station.faulty[0] * 1_000_000 < oldest:
                 station.faulty = [s for s in station.faulty if s * 1_000_000 >= oldest]
+            if not station.picks and not station.faulty:
+                del self._noted[name]
 
     def false_rate(self, pick: Pick, now_us: int) -> float:
         """Return how many false picks a second a station made of late, this one left out."""
@@ -151,41 +182,30 @@ class Trust:
     def _group(self, stations: tuple[tuple[str, float, float], ...]) -> tuple[int, ...]:
         """Do what `groups` says.
 
-        Each is compared only with those of its line and those around it: a large earthquake has a
+        Each is compared only with those of its line and of its latitude: a large earthquake has a
         thousand stations.
         """
+        latitude = np.array([place[1] for place in stations], np.float64)
+        longitude = np.array([place[2] for place in stations], np.float64)
+        near = _first_near(
+            latitude,
+            longitude,
+            latitude.argsort(kind="stable"),
+            self._degrees,
+            self._settings.same_place_km,
+        ).tolist()
         found: list[int] = []
         on_line: dict[str, int] = {}
-        cells: dict[tuple[int, int, int], list[int]] = {}
-        for i, (name, latitude, longitude) in enumerate(stations):
-            x, y, z = self._cell(latitude, longitude)
-            near = [
-                j
-                for cell in product((x - 1, x, x + 1), (y - 1, y, y + 1), (z - 1, z, z + 1))
-                for j in cells.get(cell, ())
-                if self._close((latitude, longitude), stations[j][1:])
-            ]
-            cells.setdefault((x, y, z), []).append(i)
+        for i, (name, _, _) in enumerate(stations):
+            first: int = near[i]
             line = self._line.get(name)
             if line is not None:
-                near.append(on_line.setdefault(line, i))
-            first = min(near, default=i)
+                first = min(first, on_line.setdefault(line, i))
             found.append(found[first] if first < i else i)
         return tuple(found)
 
-    def _cell(self, latitude: float, longitude: float) -> tuple[int, int, int]:
-        """Return where a place stands in a lattice of cubes that are one place wide."""
-        size = self._settings.same_place_km / EARTH_RADIUS_KM * 1.001
-        high, turn = math.radians(latitude), math.radians(longitude)
-        return (
-            math.floor(math.cos(high) * math.cos(turn) / size),
-            math.floor(math.cos(high) * math.sin(turn) / size),
-            math.floor(math.sin(high) / size),
-        )
-
     def _close(self, one: tuple[float, float], other: tuple[float, float]) -> bool:
-        degrees = self._settings.same_place_km / 111.0 + 1e-6
-        if abs(one[0] - other[0]) > degrees:
+        if abs(one[0] - other[0]) > self._degrees:
             return False
         return distance_azimuth(*one, *other)[0] <= self._settings.same_place_km
 

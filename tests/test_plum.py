@@ -3,6 +3,8 @@
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_detections import START_US, ak135, ring, station_motion
 
 from detect.detections import Heartbeat, Motion, PickMotion
@@ -193,3 +195,20 @@ def test_the_source_explains_along_its_line():
     assert line.intensities(*places)[0] == pytest.approx(intensity(6.0, 0.0, 10.0))
     far, _ = distance_azimuth(*HERE, *end)
     assert SOURCE.intensities(*places)[0] == pytest.approx(intensity(6.0, far, 10.0), abs=0.01)
+
+
+@given(
+    stations=st.lists(
+        st.tuples(st.floats(-89, 89), st.floats(-180, 180), st.integers(0, 120)), max_size=12
+    ),
+    places=st.lists(st.tuples(st.floats(-89, 89), st.floats(-180, 180)), min_size=1, max_size=12),
+    radius_km=st.floats(1.0, 8000.0),
+)
+def test_what_is_carried_is_the_strongest_within_the_radius(stations, places, radius_km):
+    shaking = [felt(degree / 10, (a, b), f"XX.{i}") for i, (a, b, degree) in enumerate(stations)]
+    latitudes, longitudes = np.array(places).T
+    found = carried(shaking, latitudes, longitudes, radius_km)
+    for value, place in zip(found, places, strict=True):
+        away = [(distance_azimuth(*place, a, b)[0], degree / 10) for a, b, degree in stations]
+        edge = any(abs(km - radius_km) < 1e-3 for km, _ in away)
+        assert edge or value == max((v for km, v in away if km <= radius_km), default=0.0)
