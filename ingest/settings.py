@@ -8,8 +8,10 @@ from stream.settings import Settings
 
 __all__ = [
     "ContinuitySettings",
+    "HttpSettings",
     "IngestSettings",
     "LiveSettings",
+    "MqttSettings",
     "QualitySettings",
     "SeedLinkSettings",
 ]
@@ -226,6 +228,116 @@ class SeedLinkSettings(Settings, frozen=True):
         return f"{self.host}:{self.port}"
 
 
+class MqttSettings(Settings, frozen=True):
+    """One MQTT broker that readings of sensors come from."""
+
+    host: Annotated[
+        str, Meta(description="Name or address of the broker.", pattern=r"^[^\s/]+$")
+    ] = "localhost"
+    port: Annotated[
+        int, Meta(description="Port; brokers without TLS often have 1883.", ge=1, le=65535)
+    ] = 8883
+    topics: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[^\s\0]+$", max_length=1000)], ...],
+        Meta(
+            description="What is subscribed to, as basins/+/readings; + stands for one level, "
+            "# for all below.",
+            min_length=1,
+        ),
+    ] = ("observations/#",)
+    client: Annotated[
+        str, Meta(description="What we are called at the broker, by no one else.", min_length=1)
+    ] = "alatau-sensors"
+    largest_bytes: Annotated[
+        int, Meta(description="A message that is longer is refused.", ge=100, le=10_000_000)
+    ] = 100_000
+    pause_s: Annotated[
+        float,
+        Meta(
+            description="Longest pause (s) before connecting again; the first is 0.5 s, and each "
+            "is twice as long as the one before.",
+            ge=1,
+            le=600,
+        ),
+    ] = 30.0
+    resume_s: Annotated[
+        int,
+        Meta(
+            description="For so long (s) the broker keeps readings for us while we are away.",
+            ge=0,
+            le=604_800,
+        ),
+    ] = 3600
+    tls: Annotated[bool, Meta(description="Whether the connection is encrypted (TLS).")] = True
+    ca_file: Annotated[
+        str,
+        Meta(
+            description="Certificates (PEM) that the broker is checked with; relative to this "
+            "file; empty for those of the system."
+        ),
+    ] = ""
+    username: Annotated[str, Meta(description="Name at the broker; empty for none.")] = ""
+    password_file: Annotated[
+        str, Meta(description="File that holds the password; relative to this file.")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no broker would take."""
+        if bool(self.username) != bool(self.password_file):
+            raise ValueError("username and password_file belong together")
+        if self.ca_file and not self.tls:
+            raise ValueError("ca_file needs tls = true")
+
+    @property
+    def server(self) -> str:
+        """``HOST:PORT``."""
+        return f"{self.host}:{self.port}"
+
+
+class HttpSettings(Settings, frozen=True):
+    """The server that senders of readings push to (HTTP)."""
+
+    port: Annotated[int, Meta(description="Port; 0 for no server.", ge=0, le=65535)] = 0
+    host: Annotated[
+        str,
+        Meta(
+            description="Address of this machine that it listens at; 0.0.0.0 for all.",
+            min_length=1,
+        ),
+    ] = "127.0.0.1"
+    senders_file: Annotated[
+        str,
+        Meta(description="Who may send, with what token (TOML); relative to this file."),
+    ] = ""
+    cert_file: Annotated[
+        str,
+        Meta(
+            description="Certificate (PEM) for HTTPS; relative to this file; empty where a proxy "
+            "in front has it."
+        ),
+    ] = ""
+    key_file: Annotated[
+        str, Meta(description="Key (PEM) of the certificate; relative to this file.")
+    ] = ""
+    largest_bytes: Annotated[
+        int, Meta(description="A request that is longer is refused.", ge=100, le=10_000_000)
+    ] = 100_000
+    per_minute: Annotated[
+        float,
+        Meta(description="Readings that a sender may send in a minute, and at once.", ge=1),
+    ] = 600.0
+    body_s: Annotated[
+        float, Meta(description="A request must have come within this long (s).", ge=0.1, le=600)
+    ] = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse half a certificate, and a server that would take all or nothing."""
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("cert_file and key_file belong together")
+        if self.port and not self.senders_file:
+            raise ValueError("port needs senders_file")
+
+
 class IngestSettings(Settings, frozen=True):
     """The way in."""
 
@@ -246,5 +358,10 @@ class IngestSettings(Settings, frozen=True):
         tuple[SeedLinkSettings, ...],
         Meta(description="SeedLink servers; each is a table [[ingest.seedlink]]."),
     ] = ()
+    mqtt: Annotated[
+        tuple[MqttSettings, ...],
+        Meta(description="MQTT brokers with readings; each is a table [[ingest.mqtt]]."),
+    ] = ()
+    http: HttpSettings = HttpSettings()
     continuity: ContinuitySettings = ContinuitySettings()
     quality: QualitySettings = QualitySettings()
