@@ -109,6 +109,8 @@ class HazardEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="haza
         Ids of the events that raised it: an earthquake, an outburst upstream.
     reason
         Why this revision was made, for people.
+    goes_on
+        Whether what is `over` here has only lasted long, and goes on as another event.
     """
 
     version: int = 1
@@ -130,3 +132,4 @@ class HazardEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="haza
     places: tuple[Reached, ...] = ()
     causes: tuple[str, ...] = ()
     reason: str
+    goes_on: bool = False

@@ -30,7 +30,7 @@ from detect.traveltimes import TravelTimes
 from detect.trust import COMPANY_S, Trust
 from stream.records import Output, Record
 from stream.rejects import reject
-from stream.topics import EVENTS
+from stream.topics import EVENTS, OBSERVATIONS
 
 __all__ = ["LocateOperator"]
 
@@ -55,6 +55,9 @@ ABSENT = math.inf
 
 class LocateOperator:
     """Folds the detections of a region into events.
+
+    Each revision is written to `events`, and again to `observations` for those who watch for what
+    earthquakes set off.
 
     Parameters
     ----------
@@ -97,16 +100,12 @@ class LocateOperator:
                 outputs.append(reject(record, "impossible detection", problem))
                 continue
             self._now_us = max(self._now_us, record.timestamp * 1000)
-            outputs.extend(
-                Output(
-                    EVENTS.name,
-                    event.id.encode("ascii"),
-                    events.encode(event),
-                    record.offset,
-                    record.timestamp,
-                )
-                for event in self._fold(detection)
-            )
+            for event in self._fold(detection):
+                key, value = event.id.encode("ascii"), events.encode(event)
+                outputs += [
+                    Output(topic.name, key, value, record.offset, record.timestamp)
+                    for topic in (EVENTS, OBSERVATIONS)
+                ]
         return outputs
 
     def _fold(self, detection: detections.Detection) -> Iterator[Earthquake]:
@@ -136,14 +135,22 @@ class LocateOperator:
     def _moved(self, told: set[str]) -> Iterator[Earthquake]:
         """Take in the motion of stations that have picked."""
         for candidate in self._in_order():
-            candidate.told |= told & candidate.picks.keys()
+            candidate.told.update(s for s in told if s in candidate.picks)
             many = len(candidate.picks) > MANY_PICKS
             if candidate.told and not (many and self._now_us - candidate.weighed_us < WEIGHED_US):
                 candidate.weigh(self._now_us, self._around, candidate.told)
                 yield from self._assess(candidate, "amplitudes")
         youngest = self._now_us - int(YOUNG_S * 1e6)
+        again = {
+            pick.id
+            for station in told
+            for pick in self._onsets.get(station, ())
+            if pick.time_us > youngest and pick.id in self._pool
+        }
+        if not again:
+            return
         for pick in list(self._pool.values()):
-            if pick.time_us > youngest and pick.station in told and pick.id in self._pool:
+            if pick.id in again and pick.id in self._pool:
                 yield from self._begin(pick)
 
     def _in_order(self) -> list[Candidate]:

@@ -1,4 +1,4 @@
-"""The stage `detect`: miniSEED values in, picks and motion out."""
+"""The stage `detect`: miniSEED values in, picks, motion and tremors out."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -9,6 +9,8 @@ import numpy.typing as npt
 from detect import detections
 from detect.bank import ChannelBank, Precision, Trigger
 from detect.detections import Heartbeat, Motion, Pick
+from detect.hazards import readings
+from detect.hazards.mudflow import TremorWatch
 from detect.onset import judge
 from detect.settings import DetectSettings
 from detect.stations import Sensor, StationBook, StationState
@@ -20,7 +22,7 @@ from ingest.quality import REMEMBERS_S, Quality
 from ingest.settings import IngestSettings
 from stream.records import Output, Record
 from stream.rejects import reject
-from stream.topics import DETECTIONS
+from stream.topics import DETECTIONS, OBSERVATIONS
 
 __all__ = ["PickOperator"]
 
@@ -40,7 +42,7 @@ _Doubles = npt.NDArray[np.float64]
 
 
 class PickOperator:
-    """Folds one partition of `waveforms` into picks and motion.
+    """Folds one partition of `waveforms` into picks, motion and tremors.
 
     Parameters
     ----------
@@ -63,11 +65,12 @@ class PickOperator:
         precision: Precision = np.float32,
     ) -> None:
         pick = detect.pick
+        self._tremors = TremorWatch(detect.mudflow)
+        learnt_s = max(FORGETS * pick.long_s, pick.longest_s + pick.follow_s, REMEMBERS_S)
+        agrees_s = max(ingest.continuity.agree_s, ingest.quality.recover_s)
         self.memory = timedelta(
-            seconds=max(FORGETS * pick.long_s, pick.longest_s + pick.follow_s, REMEMBERS_S)
-            + pick.settle_s
+            seconds=max(learnt_s + pick.settle_s + agrees_s, self._tremors.memory_s)
             + ingest.continuity.horizon_s
-            + max(ingest.continuity.agree_s, ingest.quality.recover_s)
         )
         self._partition = partition
         self._settings = detect
@@ -168,6 +171,11 @@ class PickOperator:
         self._book.heard(channel, end_ns, peaks)
         for pick, record in self._picks(batch, value, triggers):
             outputs.append(self._output(pick, record))
+        tremors = self._tremors.advance(channel, first, count, start_ns, rate, restart, samples)
+        for row, tremor in tremors:
+            record = batch[int(value[row])]
+            key, said = tremor.station.encode("ascii"), readings.encode(tremor)
+            outputs.append(Output(OBSERVATIONS.name, key, said, record.offset, record.timestamp))
         followed = self._book.follow(value, channel, first, count, seen, stretch, samples)
         self._follow(batch, followed, outputs)
         self._bank.keep()
@@ -192,6 +200,7 @@ class PickOperator:
                 self._refuse(batch[decoded.value[row]], seed_id, outputs)
             else:
                 directory.add(decoded.code[row], int(channel[i]))
+                self._tremors.add(self._book.sensors[int(channel[i])], rate)
         return channel
 
     def _refuse(self, record: Record, seed_id: str, outputs: list[Output]) -> None:
@@ -236,6 +245,7 @@ class PickOperator:
         ):
             if phase == "P":
                 self._book.pick(sensor, pick.id, time_ns)
+                self._tremors.pick(sensor, time_ns)
             else:
                 sensor.station.last_s_ns = time_ns
             yield pick, batch[at]

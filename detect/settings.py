@@ -8,8 +8,10 @@ from stream.settings import Settings
 
 __all__ = [
     "DetectSettings",
+    "HazardSettings",
     "LocateSettings",
     "MagnitudeSettings",
+    "MudflowSettings",
     "PickSettings",
     "ShakingSettings",
     "TrustSettings",
@@ -303,6 +305,124 @@ class ShakingSettings(Settings, frozen=True):
     ] = 1.5
 
 
+class MudflowSettings(Settings, frozen=True):
+    """From the samples of a seismic station to the tremor of a flow."""
+
+    low_hz: Annotated[float, Meta(description="Lower corner (Hz) of the band of flows.", gt=0)] = (
+        5.0
+    )
+    high_hz: Annotated[
+        float,
+        Meta(
+            description="Upper corner (Hz) of it; lower where the sampling rate does not allow it.",
+            gt=0,
+        ),
+    ] = 20.0
+    ratio: Annotated[
+        float,
+        Meta(description="Energy of the band against the noise before it, from which on.", gt=4),
+    ] = 10.0
+    noise_s: Annotated[
+        float,
+        Meta(
+            description="Noise is learnt from so many seconds before; a restart reads them again.",
+            ge=30,
+            le=3600,
+        ),
+    ] = 300.0
+    sustain_s: Annotated[
+        float, Meta(description="Seconds for which the energy must be above.", ge=15)
+    ] = 20.0
+    emergent_s: Annotated[
+        float, Meta(description="Seconds that the rise of a flow has lasted at least.", ge=15)
+    ] = 60.0
+    sudden_s: Annotated[
+        float,
+        Meta(
+            description="Seconds since a jump within it, and from its begin where that is a pick: "
+            "so begins an earthquake.",
+            ge=15,
+        ),
+    ] = 180.0
+    jump: Annotated[
+        float,
+        Meta(description="Ratio of energies 15 s apart that is a jump.", gt=1),
+    ] = 6.0
+    hold_s: Annotated[
+        float,
+        Meta(description="Seconds for which a rise counts after it has been seen last.", ge=10),
+    ] = 60.0
+    shortest_s: Annotated[float, Meta(description="What lasts shorter (s) was no flow.", gt=0)] = (
+        120.0
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what can never be: a band of nothing, a rise longer than what is remembered."""
+        if self.high_hz <= self.low_hz:
+            raise ValueError("high_hz must be more than low_hz")
+        if not self.sustain_s <= self.emergent_s <= self.sudden_s <= self.noise_s:
+            raise ValueError("sustain_s, emergent_s, sudden_s, noise_s must not fall")
+
+
+class HazardSettings(Settings, frozen=True):
+    """Floods, outbursts, flows and releases."""
+
+    sensors: Annotated[
+        tuple[str, ...], Meta(description="Sensor files (TOML), relative to this file.")
+    ] = ()
+    valleys: Annotated[
+        tuple[str, ...], Meta(description="Files of reaches (TOML), relative to this file.")
+    ] = ()
+    cascades: Annotated[
+        tuple[str, ...],
+        Meta(description="Files of what sets off what (TOML), relative to this file."),
+    ] = ()
+    clear_s: Annotated[
+        float,
+        Meta(
+            description="An event is over, or its level lower, when no sensor has said otherwise "
+            "for this long (s).",
+            ge=0,
+            le=86_400,
+        ),
+    ] = 1800.0
+    alone_s: Annotated[
+        float,
+        Meta(
+            description="A sensor that has said level 3 for this long (s), and against which no "
+            "other speaks, confirms it alone.",
+            ge=60,
+            le=86_400,
+        ),
+    ] = 600.0
+    tremor_lasts_s: Annotated[
+        float,
+        Meta(
+            description="A tremor that lasts this long (s) and is strong confirms a flow at level "
+            "2 with one station.",
+            ge=10,
+            le=3600,
+        ),
+    ] = 75.0
+    tremor_ratio: Annotated[
+        float,
+        Meta(
+            description="Band energy against the noise from which on a tremor is strong; 10 after "
+            "Wei and Liu (2019).",
+            gt=1,
+        ),
+    ] = 10.0
+    longest_h: Annotated[
+        float,
+        Meta(
+            description="An event that lasts longer (hours) is told anew; what must be read again "
+            "at a restart grows with it.",
+            ge=1,
+            le=720,
+        ),
+    ] = 24.0
+
+
 class DetectSettings(Settings, frozen=True):
     """From samples to events."""
 
@@ -318,3 +438,5 @@ class DetectSettings(Settings, frozen=True):
     trust: TrustSettings = TrustSettings()
     magnitude: MagnitudeSettings = MagnitudeSettings()
     shaking: ShakingSettings = ShakingSettings()
+    hazards: HazardSettings = HazardSettings()
+    mudflow: MudflowSettings = MudflowSettings()

@@ -1,0 +1,401 @@
+"""Weighs who speaks for an event, until it is over: events of other hazards, but for watches."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Literal, cast
+
+import msgspec
+
+from detect.hazard_events import HazardEvent, HazardStatus, Reached
+from detect.hazards.cascade import Cascades
+from detect.hazards.speakers import TREMOR, TREMOR_LEVEL, Site, Speaker, Station
+from detect.hazards.standing import Standing, event_id
+from detect.hazards.valley import Passage, Valley
+from detect.hazards.votes import TIMES, Voice, weigh
+from detect.settings import HazardSettings
+
+__all__ = ["Assessment"]
+
+SECOND = 1_000_000
+
+RUNS = frozenset({"flood", "flash flood", "lake outburst", "dam break", "debris flow"})
+FRONTS = frozenset({"lake outburst", "dam break", "debris flow"})
+"""What runs down a valley; and what is nothing if a sensor further down does not see it."""
+
+ORDER_SLACK_S = 60.0  # by which the onset at a station may be wrong
+OVERDUE_STEPS = 3  # readings after the latest arrival, so that persistence may have its say
+
+_Level = Literal[1, 2, 3]
+
+
+class Assessment:
+    """All events that sensors and stations speak for.
+
+    Parameters
+    ----------
+    settings
+        How events end, and what one sensor or station may confirm alone.
+    valley, cascades
+        Where things run, and why a basin is watched.
+    sites, stations
+        Who may speak; the operator's own, by id.
+    basins
+        By basin, its name in ids.
+    region
+        The start of ids.
+
+    Attributes
+    ----------
+    now_us
+        Newest arrival; set by the operator.
+    """
+
+    def __init__(
+        self,
+        settings: HazardSettings,
+        valley: Valley,
+        cascades: Cascades,
+        sites: Mapping[str, Site],
+        stations: Mapping[str, Station],
+        basins: Mapping[str, str],
+        region: str,
+    ) -> None:
+        self.now_us = 0
+        self._settings = settings
+        self._valley = valley
+        self._cascades = cascades
+        self._sites = sites
+        self._stations = stations
+        self._basins = basins
+        self._region = region
+        self._standing: dict[str, Standing] = {}
+
+    def look(self) -> Iterator[HazardEvent]:
+        """Ask of each event whether it still stands: time has passed."""
+        for name in sorted(self._standing):
+            if name in self._standing:
+                yield from self._assess(self._standing[name])
+
+    def speak(self, speaker: Speaker, base_us: int) -> Iterator[HazardEvent]:
+        """Let a voice count for the event that it belongs to, or for a new one."""
+        voice = speaker.voice
+        if voice is None:
+            return
+        speaker.spent = 0
+        standing = self._standing.get(speaker.event) or self._belongs(speaker)
+        if standing is None:
+            standing = self._open(speaker, base_us)
+        speaker.event = standing.id
+        standing.voices[speaker.id] = voice
+        standing.overdue.discard(speaker.id)
+        yield from self._assess(standing)
+
+    def _open(self, speaker: Speaker, base_us: int) -> Standing:
+        name = self._basins[speaker.basin]
+        standing = Standing(
+            id=event_id(self._region, speaker.hazard, name, speaker.id, base_us),
+            hazard=speaker.hazard,
+            region=self._region,
+            basin=speaker.basin,
+            latitude=speaker.latitude,
+            longitude=speaker.longitude,
+            opened_us=self.now_us,
+            causes=tuple(self._cascades.causes(speaker.basin, self.now_us)),
+        )
+        self._standing[standing.id] = standing
+        return standing
+
+    def _belongs(self, speaker: Speaker) -> Standing | None:
+        """Find the event that a voice is of: of its basin, or further along its valley."""
+        ordered = [self._standing[name] for name in sorted(self._standing)]
+        for standing in ordered:
+            if (standing.hazard, standing.basin) == (speaker.hazard, speaker.basin):
+                return standing
+        passage = speaker.passage(self._valley)
+        if passage is None or speaker.hazard not in RUNS:
+            return None
+        for standing in ordered:
+            if standing.hazard in RUNS:
+                for other in self._passages(standing):
+                    if self._valley.in_order(other, passage, ORDER_SLACK_S):
+                        return standing
+        return None
+
+    def leave(
+        self, speaker: Speaker, nothing: str = "", since_us: int | None = None
+    ) -> Iterator[HazardEvent]:
+        """Let a voice count for its event no more.
+
+        Parameters
+        ----------
+        speaker
+            Whose voice.
+        nothing
+            Why it was nothing; empty if it has ended.
+        since_us
+            When it ended, if that was before now.
+        """
+        standing = self._standing.get(speaker.event)
+        speaker.event = ""
+        if standing is not None:
+            standing.voices.pop(speaker.id, None)
+            if not standing.voices:
+                standing.quiet_us = since_us
+            yield from self._assess(standing, nothing)
+
+    def _speaker(self, name: str) -> Speaker:
+        return self._sites[name] if name in self._sites else self._stations[name]
+
+    def _passages(self, standing: Standing) -> list[Passage]:
+        found = [self._speaker(voice.sensor).passage(self._valley) for voice in standing.ordered()]
+        return [passage for passage in found if passage is not None]
+
+    def _assess(self, standing: Standing, nothing: str = "") -> Iterator[HazardEvent]:
+        """Weigh the voices of an event; say what has changed, and end it when it is over.
+
+        Parameters
+        ----------
+        nothing
+            Why it is nothing, should no voice be left.
+        """
+        if not standing.voices:
+            yield from self._fade(standing, nothing)
+            return
+        standing.quiet_us = None
+        passages = self._passages(standing)
+        overdue = self._overdue(standing, passages)
+        late = ", ".join(sorted(overdue))
+        if overdue and standing.hazard in FRONTS and not standing.is_confirmed:
+            for name in sorted(standing.voices):
+                speaker = self._speaker(name)
+                speaker.event, speaker.spent = "", standing.voices[name].level
+            standing.voices.clear()
+            yield from self._end(standing, "cancelled", f"{late} should have seen it and has not")
+            return
+        standing.overdue |= overdue
+        voices = self._paths(standing, passages)
+        verdict = weigh(voices, self._alone(standing))
+        said, level, reason = standing.said, verdict.level, verdict.reason
+        if standing.is_confirmed and said is not None:
+            if not verdict.confirmed:
+                level = min(said.level, level)
+                reason = f"{', '.join(v.sensor for v in voices)} still says so"
+            if level < said.level:
+                standing.lower_us = standing.lower_us or self.now_us
+                if self.now_us - standing.lower_us < self._settings.clear_s * SECOND:
+                    level = said.level
+            else:
+                standing.lower_us = None
+        speed_ms = self._valley.speed_ms(passages)
+        if speed_ms is not None:
+            reason += f"; the front runs at {speed_ms:.1f} m/s"
+        if overdue:
+            reason += f"; {late} should have seen it and has not: places below are left out"
+        confirmed = verdict.confirmed or standing.is_confirmed
+        event = standing.say(
+            "confirmed" if confirmed else "provisional",
+            cast(_Level, level),
+            self._places(standing, passages),
+            reason,
+            self.now_us,
+            onset_us=self.now_us,
+            seen=not passages or not all(p.stored for p in passages),
+        )
+        if event is not None:
+            yield event
+
+    def _places(self, standing: Standing, passages: list[Passage]) -> tuple[Reached, ...]:
+        found = self._valley.reached(passages, standing.overdue)
+        at_us = standing.renewed_us
+        if at_us is None:
+            return found
+        return tuple(
+            msgspec.structs.replace(
+                place, earliest_us=at_us, expected_us=at_us, latest_us=at_us, passed_us=at_us
+            )
+            for place in found
+        )
+
+    def _fade(self, standing: Standing, nothing: str) -> Iterator[HazardEvent]:
+        """End an event for which nobody speaks any more."""
+        if nothing:
+            yield from self._end(standing, "cancelled", nothing)
+        elif not standing.is_confirmed:
+            yield from self._end(standing, "cancelled", "nothing else has borne it out")
+        else:
+            standing.quiet_us = standing.quiet_us or self.now_us
+            quiet_s = (self.now_us - standing.quiet_us) / SECOND
+            if quiet_s >= self._settings.clear_s:
+                yield from self._end(standing, "over", "no sensor says so any more")
+
+    def _end(
+        self, standing: Standing, status: HazardStatus, reason: str, *, goes_on: bool = False
+    ) -> Iterator[HazardEvent]:
+        self._standing.pop(standing.id, None)
+        said = standing.said
+        if said is not None:
+            event = standing.say(
+                status,
+                said.level,
+                said.places,
+                reason,
+                self.now_us,
+                onset_us=said.onset_us,
+                goes_on=goes_on,
+            )
+            if event is not None:
+                yield event
+
+    def _overdue(self, standing: Standing, passages: list[Passage]) -> set[str]:
+        """Find the sensors that what runs should have passed, and that have shown nothing since.
+
+        One that is silent has not.
+        """
+        if standing.renewed_us is not None:
+            return set()
+        found: set[str] = set()
+        for passage in passages:
+            for name in self._valley.flow_sensors_below(passage.point):
+                site = self._sites.get(name)
+                if (
+                    site is None
+                    or site.voice is not None
+                    or name in standing.overdue
+                    or site.hazard not in RUNS
+                    or not site.sensor.thresholds
+                    or self._cascades.is_prior(name)
+                ):
+                    continue
+                due_us = self._due(site, passages)
+                if due_us is not None and site.last_us >= due_us:
+                    found.add(name)
+        return found
+
+    def _due(self, site: Site, passages: list[Passage]) -> int | None:
+        """Return when a sensor should have seen what runs; None if a sensor below it has."""
+        point = self._valley.point(site.id)
+        if point is None:
+            return None
+        flows = [p for p in passages if not p.stored]
+        if any(self._valley.travel(point, p.point) is not None for p in flows):
+            return None
+        window = self._valley.window(flows, point)
+        if window is None:
+            return None
+        return window.latest_us + round(OVERDUE_STEPS * site.sensor.every_s * SECOND)
+
+    def _paths(self, standing: Standing, passages: list[Passage]) -> list[Voice]:
+        """Weigh what stations say by the order in which a front would come to them.
+
+        In order: they say a level more. Out of it: they feel one and the same, and count as one.
+        """
+        by_name = {passage.sensor: passage for passage in passages}
+        voices = {voice.sensor: voice for voice in standing.ordered()}
+        trembling = [v.sensor for v in voices.values() if v.rule == TREMOR and v.sensor in by_name]
+        for one, other in itertools.combinations(trembling, 2):
+            order = self._valley.in_order(by_name[one], by_name[other], ORDER_SLACK_S)
+            if order:
+                for name in (one, other):
+                    voices[name] = msgspec.structs.replace(voices[name], level=TREMOR_LEVEL + 1)
+            else:
+                path = voices[one].path
+                voices[other] = msgspec.structs.replace(voices[other], path=path)
+        return list(voices.values())
+
+    def _alone(self, standing: Standing) -> dict[str, int]:
+        """Find who may confirm an event alone, and at which level.
+
+        A station whose tremor is long and strong; a sensor that has said level 3 for long, while
+        the silence of its neighbours is explained: they give nothing, or are not yet due.
+        """
+        alone: dict[str, int] = {}
+        for name, voice in standing.voices.items():
+            speaker = self._speaker(name)
+            if isinstance(speaker, Station):
+                if speaker.is_strong:
+                    alone[name] = TREMOR_LEVEL
+            elif isinstance(speaker, Site) and voice.level == 3 and voice.rule != "background":
+                least_us = max(
+                    self._settings.alone_s * SECOND, 2.0 * speaker.sensor.every_s * SECOND
+                )
+                if speaker.last_us - voice.since_us >= least_us and not any(
+                    self._speaks_against(other, speaker, standing) for other in self._sites.values()
+                ):
+                    alone[name] = 3
+        return alone
+
+    def _speaks_against(self, other: Site, speaker: Site, standing: Standing) -> bool:
+        """Say whether the silence of a neighbour tells that there is nothing."""
+        if (
+            other.id in standing.voices
+            or (other.hazard, other.basin) != (speaker.hazard, speaker.basin)
+            or not other.sensor.thresholds
+            or self._cascades.is_prior(other.id)
+            or other.is_silent(self.now_us)
+        ):
+            return False
+        passage, point = speaker.passage(self._valley), self._valley.point(other.id)
+        if passage is None or point is None:
+            return True
+        window = self._valley.window([passage], point)
+        return window is None or other.last_us >= window.latest_us
+
+    def renew(self, at_us: int, every_us: int) -> Iterator[HazardEvent]:
+        """Tell anew what has lasted for a cycle or more: nothing older may matter.
+
+        Parameters
+        ----------
+        at_us, every_us
+            The turn of the cycle, and its length.
+        """
+        old_us = at_us - every_us
+        stations = [self._stations[name] for name in sorted(self._stations)]
+        for speaker in (*self._sites.values(), *stations):
+            if speaker.spent and speaker.voice is not None and speaker.voice.since_us <= old_us:
+                speaker.spent = 0
+                if not speaker.held_us:
+                    self._renew_voice(speaker, at_us)
+                    yield from self.speak(speaker, at_us)
+        for name in sorted(self._standing):
+            standing = self._standing[name]
+            if standing.opened_us > old_us:
+                continue
+            voices = [self._speaker(sensor) for sensor in sorted(standing.voices)]
+            yield from self._end(
+                standing,
+                "over",
+                "it has lasted long; what still stands follows",
+                goes_on=any(
+                    not (isinstance(one, Site) and one.is_silent(self.now_us)) for one in voices
+                ),
+            )
+            fresh: Standing | None = None
+            for speaker in voices:
+                speaker.event = ""
+                if isinstance(speaker, Site) and speaker.is_silent(self.now_us):
+                    speaker.doubted = 1
+                    continue
+                self._renew_voice(speaker, at_us)
+                if fresh is None:
+                    fresh = self._open(speaker, at_us)
+                    fresh.renewed_us = fresh.opened_us = at_us
+                speaker.event = fresh.id
+                if speaker.voice is not None:
+                    fresh.voices[speaker.id] = speaker.voice
+            if fresh is not None:
+                yield from self._assess(fresh)
+
+    def _renew_voice(self, speaker: Speaker, at_us: int) -> None:
+        """Let a voice count from now: what it said first may be forgotten."""
+        voice = speaker.voice
+        every_s = speaker.sensor.every_s if isinstance(speaker, Site) else 0.0
+        if voice is not None:
+            speaker.voice = msgspec.structs.replace(
+                voice,
+                since_us=at_us,
+                step_us=round(every_s * SECOND),
+                value=voice.own,
+                unit=TIMES.get(voice.rule, voice.unit),
+                threshold=voice.own,
+                lowered=1.0,
+            )
