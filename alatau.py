@@ -13,7 +13,19 @@ import sys
 
 import typer
 
-from commands import brokers, configuration, live, planning, recordings, stations
+from commands import (
+    brokers,
+    configuration,
+    deliveries,
+    ledgers,
+    live,
+    planning,
+    policies,
+    recordings,
+    releases,
+    sensors,
+    stations,
+)
 from commands.terminal import USAGE_ERROR, complaints
 from commands.wiring import Configuration, pipeline
 from stream.errors import AlatauError
@@ -35,11 +47,17 @@ for command in (
     live.ingest,
     live.detect,
     live.locate,
+    live.hazards,
     live.dispatch,
+    deliveries.deliver,
 ):
     app.command()(command)
 app.add_typer(brokers.app, name="topics")
+app.add_typer(ledgers.app, name="ledger")
+app.add_typer(policies.app, name="policy")
+app.add_typer(releases.app, name="release")
 app.add_typer(stations.app, name="stations")
+app.add_typer(sensors.app, name="sensors")
 app.add_typer(configuration.app, name="config")
 
 

@@ -1,8 +1,8 @@
 """Write docs/performance.md.
 
-``python -m benchmarks.performance_page DETECTOR.json OPERATORS.json PICKS.md``: the first two are
-the JSON of `benchmarks.detector` and `benchmarks.operators`, the third what `benchmarks.picks`
-prints.
+``python -m benchmarks.performance_page DETECTOR.json OPERATORS.json PICKS.md [--warnings
+DISPATCH.json]``: the first two are the JSON of `benchmarks.detector` and `benchmarks.operators`,
+the third what `benchmarks.picks` prints, the last the JSON of `benchmarks.dispatch`.
 """
 
 import argparse
@@ -51,6 +51,8 @@ at once it is {shaken:,} records a second: after a pick the motion of a station 
 and told with every packet.
 
 {operators}
+
+{warnings}
 
 ## What a step costs
 
@@ -143,6 +145,50 @@ def _growth(rows: list[dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
+def _warnings(measured: dict[str, Any] | None) -> str:
+    """Lay out how long warnings take."""
+    title = "## Warnings\n\n"
+    if measured is None:
+        return title + "Not measured for this page: `python -m benchmarks.dispatch`."
+    great, many = measured["great"], measured["audiences"]
+
+    def row(what: str, target: str, found: dict[str, float]) -> str:
+        return f"| {what} | {target} | {found['p50']} | {found['p99']} | {found['largest']} |"
+
+    rows = [
+        row("an event to CAP on `alerts`, by the clock", "p99 20", measured["event_to_cap_ms"]),
+        row("the same, processor time", "", measured["processor_ms"]),
+        row("magnitude 7 to 8 alone, by the clock", "", great["event_to_cap_ms"]),
+        row("the same, processor time", "", great["processor_ms"]),
+    ]
+    names = {
+        "sites_rsa": "1,000 operators with a site each (RSA)",
+        "sites_ecdsa": "the same, signed with an elliptic curve",
+        "alike_rsa": "1,000 audiences that are told the same (RSA)",
+        "one_message_rsa": "one audience with 1,000 addresses (RSA)",
+    }
+    audiences = [
+        f"| {what} | {many[name]['messages']:,} | {many[name]['median_s']} | "
+        f"{many[name]['slowest_s']} | {many[name]['processor_s']} |"
+        for name, what in names.items()
+    ]
+    return (
+        f"{title}From the event's append until every message that it makes due stands on "
+        "`alerts`, on the\nlog in memory; seven languages, signed (RSA 2048), large earthquakes "
+        "as often as in nature\n(magnitude 5 to 8, b = 1) and then great ones alone. "
+        f"{measured['events']} events, {measured['messages']} messages of\n"
+        f"{measured['message_bytes'] / 1000:.0f} kB, {measured['most_messages']} of one event at "
+        f"most; great ones {great['most_messages']}. `python -m benchmarks.dispatch`; load "
+        f"{measured['load']}\non two cores.\n\n"
+        "| ms | target | p50 | p99 | largest |\n|---|---|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n\nOne earthquake to 1,000 audiences in Kazakhstan, three languages, each message "
+        "signed. The target is 1 s.\n\n"
+        "| | messages | median, s | slowest, s | processor, s |\n|---|---|---|---|---|\n"
+        + "\n".join(audiences)
+    )
+
+
 def _draw(rows: list[dict[str, float]]) -> None:
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for chunk in sorted({row["chunk_s"] for row in rows}):
@@ -173,6 +219,7 @@ def main() -> None:
     parser.add_argument("operators", type=Path)
     parser.add_argument("picks", type=Path)
     parser.add_argument("--fuzz", default="not run for this page.")
+    parser.add_argument("--warnings", type=Path)
     arguments = parser.parse_args()
     measured = json.loads(arguments.detector.read_bytes())
     ratios = measured["ratios"]
@@ -187,6 +234,9 @@ def main() -> None:
         shaken=measured["records_per_second_all_shaken"],
         cold=measured["cold_start_s"],
         operators=_operators(json.loads(arguments.operators.read_bytes())),
+        warnings=_warnings(
+            None if arguments.warnings is None else json.loads(arguments.warnings.read_bytes())
+        ),
         costs="\n".join(f"| {k} | {v:.2f} |" for k, v in measured["ns_per_sample"].items()),
         reads="\n".join(f"| {k} | {v:.2f} |" for k, v in measured["us_per_record"].items()),
         growth=_growth(measured["growth"]),

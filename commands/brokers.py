@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ from msgspec.structs import replace
 from commands.terminal import FAILED, Config, Kafka, complaints, terminal
 from commands.wiring import NO_CHANNELS, Configuration, pipeline
 from dispatch import places
+from dispatch.sending import LONGEST
 from dispatch.service import country_topic
 from stream import settings
 from stream.errors import AlatauError
 from stream.layout import differences, layouts
+from stream.topics import ALERTS, FACTS
 
 if TYPE_CHECKING:
     from stream.kafka import KafkaLog
@@ -71,8 +74,11 @@ def topics_check(config: Config = None, kafka: Kafka = None) -> None:
 
 def _say_topics(config: Path | None, kafka: str | None, *, create: bool) -> None:
     configuration = on_kafka(settings.load(config, Configuration), kafka)
-    stages = pipeline(configuration, NO_CHANNELS)
-    memories = {stage.reads.name: stage.make(0).memory for stage in stages}
+    stages = pipeline(configuration, NO_CHANNELS, config)
+    memories = {ALERTS.name: LONGEST, FACTS.name: LONGEST}
+    for stage in stages:
+        topic = stage.reads.name
+        memories[topic] = max(memories.get(topic, timedelta(0)), stage.make(0).memory)
     wanted = layouts(
         configuration.stream.kafka, memories, map(country_topic, sorted(places.countries()))
     )

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from commands.terminal import terminal
-from commands.wiring import Configuration
+from commands.wiring import Configuration, folder
+from detect.hazards import files as hazard_files
 from stream import settings
 
 __all__ = ["app"]
@@ -25,6 +26,10 @@ def config_show() -> None:
 def config_check(
     file: Annotated[Path, typer.Argument(help="The configuration to check.")],
 ) -> None:
-    """Check a configuration. Exit code: 0 if it can be used, else 2 and the line that is wrong."""
-    settings.load(file, Configuration)
+    """Check a configuration and the files of hazards that it names.
+
+    Exit code: 0 if it can be used, else 2 and the line that is wrong.
+    """
+    configuration = settings.load(file, Configuration)
+    hazard_files.load(configuration.detect.hazards, folder(file))
     terminal.print(f"{file} can be used.", markup=False)

@@ -2,33 +2,39 @@
 
 import asyncio
 import gc
-import logging
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from commands.brokers import on_kafka, opened
+from commands.deliveries import Delivering, delivering, now_us, ways
+from commands.serving import log_to_stderr, metrics_on, reading, serve
 from commands.terminal import FAILED, Config, Kafka, MetricsPort, Out, complaints, terminal
-from commands.wiring import NO_CHANNELS, Configuration, pipeline
+from commands.wiring import NO_CHANNELS, Configuration, needs_people, pipeline, sensors
 from detect.health import Health
+from dispatch.keeper import keep
+from dispatch.ledger_file import LedgerFile
 from dispatch.outbox import Outbox
 from dispatch.rehearsal import rehearse
+from dispatch.sensor_sources import watch_sensors
+from dispatch.sources import watch_sources
 from dispatch.watch import Watch
 from ingest import service
 from ingest.channels import ChannelTable
+from ingest.sensors import Sensor
 from stream import settings
-from stream.errors import AlatauError
-from stream.log import Log
+from stream.errors import AlatauError, ConfigurationError
 from stream.memory import MemoryLog
-from stream.metrics import Metrics
 from stream.operator import Stage
-from stream.pipeline import retention, stop_on_signals
+from stream.pipeline import beside, retention, stop_on_signals
 from stream.pipeline import run as run_stages
-from stream.work import Reading, work
+from stream.settings import misfit
+from stream.work import work
 
-__all__ = ["detect", "dispatch", "ingest", "locate", "run"]
+__all__ = ["detect", "dispatch", "hazards", "ingest", "locate", "run"]
 
 
 def run(
@@ -39,27 +45,32 @@ def run(
 ) -> None:
     """Follow a network's data as they are recorded, and warn, until Ctrl-C or SIGTERM.
 
-    All stages run in this process: on a log in memory, or on Kafka. Exit code: 0 when stopped,
-    1 if it cannot go on, 2 if the configuration cannot be used.
+    All stages run in this process, and what delivers to the receivers in [delivery]: on a log in
+    memory, or on Kafka. Exit code: 0 when stopped, 1 if it cannot go on, 2 if the configuration
+    cannot be used.
     """
     configuration = on_kafka(settings.load(config, Configuration), kafka)
     live, locate = configuration.ingest.live, configuration.detect.locate
     feeds = service.feeds(configuration.ingest, config)
     channels = service.station_table(live, config)
-    _log_to_stderr(channels.problems)
-    stages = pipeline(configuration, channels)
+    log_to_stderr(channels.problems)
+    stages = pipeline(configuration, channels, config)
+    to = delivering(configuration, config)
     _rehearse(stages, channels)
     clock_ms = service.wall_clock_ms
-    health = Health(service.expected_stations(channels, clock_ms()), locate.stations_healthy_s)
     outbox = None if out is None else Outbox(out / "alerts")
-    watch = Watch(terminal, health, locate.confirmed_stations, clock_ms, outbox)
-    metrics = _metrics(metrics_port)
+    health = partial(_health, configuration, channels)
+    others = sensors(configuration, config)
+    watch = Watch(terminal, health(), locate.confirmed_stations, clock_ms, outbox)
+    metrics = metrics_on(metrics_port)
 
     async def follow() -> None:
         stop = stop_on_signals()
         sources = ", ".join([live.folder] * bool(live.folder) + _servers(configuration))
         terminal.print(f"Following {sources}; messages are {configuration.dispatch.status}.")
+        terminal.print(ways(configuration), markup=False)
         if configuration.stream.kafka.bootstrap:
+            delivers = [] if to is None else [lambda log: to(log, stop)]
             await work(
                 opened(configuration, config),
                 stages,
@@ -67,15 +78,23 @@ def run(
                 beside=[
                     lambda log: service.take_in(feeds, log, stop, pack_ms=live.pack_ms),
                     lambda log: watch.look_on(log, stop),
+                    lambda log: watch_sources(log, health(), now_us, stop),
+                    lambda log: watch_sensors(log, others, now_us, stop),
+                    lambda log: keep(log, stop),
+                    *delivers,
                 ],
                 metrics=metrics,
-                **_reading(configuration),
+                **reading(configuration),
             )
         else:
             log = MemoryLog(retention=retention(stages))
             watch.on(log)
             coming = service.take_in(feeds, log, stop, pack_ms=live.pack_ms)
-            await run_stages(log, stages, coming, watch.look)
+            main = run_stages(log, stages, coming, watch.look)
+            ledger = None if out is None else _ledger_file(out)
+            if needs_people(configuration):
+                terminal.print("Two people can release messages on Kafka alone: here they lapse.")
+            await beside(main, _parts(log, to, health(), others, ledger))
 
     try:
         asyncio.run(follow())
@@ -84,6 +103,42 @@ def run(
         raise typer.Exit(FAILED) from error
     finally:
         watch.tell()
+
+
+def _health(configuration: Configuration, channels: ChannelTable) -> Health:
+    expected = service.expected_stations(channels, service.wall_clock_ms())
+    return Health(expected, configuration.detect.locate.stations_healthy_s)
+
+
+def _ledger_file(out: Path) -> LedgerFile:
+    """Begin a ledger of this run's own: the log in memory ends with it."""
+    ledger = LedgerFile(out / "ledger" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}Z.jsonl")
+    terminal.print(f"The ledger is {ledger.path}", markup=False)
+    return ledger
+
+
+def _parts(
+    log: MemoryLog,
+    to: Delivering | None,
+    health: Health,
+    others: Sequence[Sensor],
+    ledger: LedgerFile | None,
+) -> list[Callable[[asyncio.Event], Coroutine[None, None, None]]]:
+    """Return what runs beside the stages, in the order in which it is ended.
+
+    What tells facts ends before the keeper, and the keeper before its ledger is closed.
+    """
+    parts: list[Callable[[asyncio.Event], Coroutine[None, None, None]]] = []
+    if to is not None:
+        parts.append(partial(to, log))
+    parts += [
+        partial(watch_sources, log, health, now_us),
+        partial(watch_sensors, log, others, now_us),
+        partial(keep, log),
+    ]
+    if ledger is not None:
+        parts.append(partial(ledger.follow, log))
+    return parts
 
 
 def _servers(configuration: Configuration) -> list[str]:
@@ -96,7 +151,7 @@ def ingest(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort
     feeds = service.feeds(configuration.ingest, config)
     pack_ms = configuration.ingest.live.pack_ms
     stop = asyncio.Event()
-    _serve(
+    serve(
         configuration,
         config,
         (),
@@ -110,19 +165,73 @@ def detect(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort
     """Turn `waveforms` into picks, on Kafka. Any number of these share the partitions."""
     configuration = on_kafka(settings.load(config, Configuration), kafka)
     channels = service.station_table(configuration.ingest.live, config)
-    stages = pipeline(configuration, channels)
+    stages = pipeline(configuration, channels, config)
     _rehearse(stages, channels)
-    _serve(configuration, config, [s for s in stages if s.name == "detect"], metrics_port)
+    serve(configuration, config, [s for s in stages if s.name == "detect"], metrics_port)
 
 
 def locate(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort = None) -> None:
     """Turn picks into events, on Kafka. A second one stands by and takes over."""
-    _serve_without_channels("locate", config, kafka, metrics_port)
+    configuration = on_kafka(settings.load(config, Configuration), kafka)
+    stages = pipeline(configuration, NO_CHANNELS, config)
+    _rehearse(stages, NO_CHANNELS)
+    serve(configuration, config, [s for s in stages if s.name == "locate"], metrics_port)
+
+
+def hazards(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort = None) -> None:
+    """Turn readings of other sensors into events, on Kafka. A second one stands by."""
+    configuration = on_kafka(settings.load(config, Configuration), kafka)
+    stages = [s for s in pipeline(configuration, NO_CHANNELS, config) if s.name == "hazards"]
+    if not stages:
+        raise misfit(
+            config,
+            ("detect", "hazards", "sensors"),
+            "there is nothing to watch for",
+            "Name files of sensors, valleys or cascades in [detect.hazards].",
+        )
+    serve(configuration, config, stages, metrics_port)
 
 
 def dispatch(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPort = None) -> None:
-    """Turn events into warnings, on Kafka. A second one stands by and takes over."""
-    _serve_without_channels("dispatch", config, kafka, metrics_port)
+    """Turn events into warnings and keep the ledger, on Kafka. A second one stands by.
+
+    It also sends what two people have released, and tells the ledger how the sources are: those
+    of the StationXML in [ingest.live], or, where none can be read, all that have been heard; and
+    the sensors of other hazards.
+    """
+    configuration = on_kafka(settings.load(config, Configuration), kafka)
+    channels = _channels_if_any(configuration, config)
+    stages = pipeline(configuration, NO_CHANNELS, config)
+    _rehearse(stages, NO_CHANNELS)
+    others = sensors(configuration, config)
+    stop = asyncio.Event()
+    serve(
+        configuration,
+        config,
+        [s for s in stages if s.name in ("dispatch", "release")],
+        metrics_port,
+        stop,
+        [
+            lambda log: watch_sources(log, _health(configuration, channels), now_us, stop),
+            lambda log: watch_sensors(log, others, now_us, stop),
+            lambda log: keep(log, stop),
+        ],
+    )
+
+
+def _channels_if_any(configuration: Configuration, config: Path | None) -> ChannelTable:
+    """Read the metadata if it is there: that a station is silent must not silence a warning."""
+    if not configuration.ingest.live.stations:
+        return NO_CHANNELS
+    try:
+        return service.station_table(configuration.ingest.live, config)
+    except ConfigurationError as error:
+        complaints.print(
+            f"{error}\nWarnings go on; of sources, only those that are heard are counted.",
+            style="red",
+            markup=False,
+        )
+        return NO_CHANNELS
 
 
 def _rehearse(stages: Sequence[Stage], channels: ChannelTable) -> None:
@@ -133,60 +242,3 @@ def _rehearse(stages: Sequence[Stage], channels: ChannelTable) -> None:
     rehearse(stages, channels)
     gc.collect()
     gc.freeze()
-
-
-def _serve_without_channels(
-    name: str, config: Path | None, kafka: str | None, metrics_port: int | None
-) -> None:
-    configuration = on_kafka(settings.load(config, Configuration), kafka)
-    stages = pipeline(configuration, NO_CHANNELS)
-    _rehearse(stages, NO_CHANNELS)
-    _serve(configuration, config, [s for s in stages if s.name == name], metrics_port)
-
-
-def _serve(
-    configuration: Configuration,
-    config: Path | None,
-    stages: Sequence[Stage],
-    metrics_port: int | None,
-    stop: asyncio.Event | None = None,
-    beside: Sequence[Callable[[Log], Awaitable[None]]] = (),
-) -> None:
-    """Run a worker until it is stopped."""
-    _log_to_stderr(())
-    metrics = _metrics(metrics_port)
-    open_log = opened(configuration, config)
-
-    async def serve() -> None:
-        told = stop_on_signals(stop)
-        reading = _reading(configuration)
-        await work(open_log, stages, told, beside=beside, metrics=metrics, **reading)
-
-    try:
-        asyncio.run(serve())
-    except AlatauError as error:
-        complaints.print(str(error), style="red", markup=False)
-        raise typer.Exit(FAILED) from error
-
-
-def _reading(configuration: Configuration) -> Reading:
-    stale_s = configuration.stream.stale_after_s
-    return Reading(
-        batch=configuration.stream.batch,
-        stale_after=timedelta(seconds=stale_s) if stale_s else None,
-    )
-
-
-def _metrics(port: int | None) -> Metrics | None:
-    if port is None:
-        return None
-    metrics = Metrics()
-    metrics.serve(port)
-    return metrics
-
-
-def _log_to_stderr(problems: Sequence[str]) -> None:
-    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("alatau").setLevel(logging.INFO)
-    for problem in problems:
-        logging.warning("%s", problem)

@@ -113,6 +113,7 @@ def replay(
                     _play(
                         recording,
                         configuration,
+                        config,
                         None if kafka is None else opened(configuration, config),
                         speed=1.0 if now else pace,
                         now=now,
@@ -143,6 +144,7 @@ def replay(
 async def _play(
     recording: Recording,
     configuration: Configuration,
+    config: Path | None,
     opened: Callable[[], AbstractAsyncContextManager["KafkaLog"]] | None,
     *,
     speed: float | None,
@@ -152,7 +154,7 @@ async def _play(
     """Replay a recording here, or feed it to the workers of a running system."""
     from replay import feed, session
 
-    stages = pipeline(configuration, recording.channels)
+    stages = pipeline(configuration, recording.channels, config)
     if opened is None:
         return await session.replay(recording, stages, speed=speed, progress=progress)
     if now:
@@ -170,35 +172,55 @@ def score(
 ) -> None:
     """Replay recordings and compare with their catalogue (event.quakeml; none means noise).
 
+    Records of readings (sensors.toml and CSV), and waveforms of flows, are compared with truth.csv.
+
     Exit code: 0, or 1 if a folder could not be scored. A bad score is no error.
     """
-    from replay import catalogue, session, table
+    from replay import catalogue, flow_score, hazard_score, session, table
     from replay import score as scoring
+    from replay.hazard_table import print_hazard_scores
+    from replay.hazard_truth import read_truth
     from replay.score_picture import save
 
     configuration = settings.load(config, Configuration)
     tables = traveltimes.load("ak135")
     scores = []
+    of_readings = []
+    of_flows = []
     failed = False
     with progress_bar() as progress:
         task = progress.add_task("Scoring", total=len(folders))
         for folder in folders:
             progress.update(task, description=f"Scoring {folder.name}")
             try:
-                recording = _read(folder, latency, configuration.ingest)
-                outcome = asyncio.run(
-                    session.replay(recording, pipeline(configuration, recording.channels))
-                )
-                scores.append(scoring.score(outcome, recording, catalogue.read(folder), tables))
+                if hazard_score.companion(folder) is not None:
+                    of_readings.append(hazard_score.score(*hazard_score.read(folder)))
+                elif (happened := flow_score.truth_of(folder)) is not None:
+                    recording = _read(folder, latency, configuration.ingest)
+                    known = read_truth(happened)
+                    of_flows.append(
+                        flow_score.score(
+                            recording, known, configuration.detect, configuration.ingest
+                        )
+                    )
+                else:
+                    recording = _read(folder, latency, configuration.ingest)
+                    outcome = asyncio.run(
+                        session.replay(recording, pipeline(configuration, recording.channels))
+                    )
+                    scores.append(scoring.score(outcome, recording, catalogue.read(folder), tables))
             except AlatauError as error:
                 complaints.print(str(error), style="red", markup=False)
                 failed = True
             progress.advance(task)
     if scores:
         table.print_scores(scores, terminal)
+    if of_readings:
+        print_hazard_scores(of_readings, terminal)
+    flow_score.print_flow_scores(of_flows, terminal)
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_bytes(scoring.encode(scores))
+        json.write_bytes(scoring.encode([*scores, *of_readings, *of_flows]))
     if picture is not None and scores:
         picture.parent.mkdir(parents=True, exist_ok=True)
         save(scores, picture)

@@ -6,11 +6,10 @@ import numpy as np
 from msgspec import Struct
 from shapely import Polygon
 
-from detect.events import Earthquake
 from dispatch.isoseismals import Isoseismal, UnmappableError, cut, isoseismals
 from dispatch.joined import ShakingField
 from dispatch.messages import PlaceWarning, WarnedArea
-from dispatch.settings import DispatchSettings, Policy
+from dispatch.settings import Policy
 
 __all__ = ["Areas", "Drawn"]
 
@@ -31,9 +30,8 @@ class Areas:
     Isoseismals are drawn once for all countries that share a lowest intensity.
     """
 
-    def __init__(self, event: Earthquake, settings: DispatchSettings) -> None:
-        self._event = event
-        self._settings = settings
+    def __init__(self, field: ShakingField) -> None:
+        self._field = field
         self._drawn: dict[tuple[float, ...], tuple[Isoseismal, ...]] = {}
 
     def of(self, country: str, places: tuple[PlaceWarning, ...], policy: Policy) -> Drawn:
@@ -58,11 +56,11 @@ class Areas:
 
     def _isoseismals(self, levels: tuple[float, ...]) -> tuple[Isoseismal, ...]:
         if levels not in self._drawn:
-            field = ShakingField.of(self._event, self._settings)
+            field = self._field
             peaks = [
-                (self._event.latitude, self._event.longitude),
+                (field.event.latitude, field.event.longitude),
                 *field.line,
-                *((s.latitude, s.longitude) for s in self._event.shaking),
+                *((s.latitude, s.longitude) for s in field.event.shaking),
             ]
             latitude, longitude = np.array(peaks).T.tolist()
             self._drawn[levels] = isoseismals(
@@ -85,7 +83,7 @@ class Areas:
             polygons = cut(
                 shape,
                 country,
-                self._settings.border_tolerance_km,
+                self._field.settings.border_tolerance_km,
                 [place.latitude for place in inside],
                 [place.longitude for place in inside],
             )

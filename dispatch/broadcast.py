@@ -20,13 +20,14 @@ _SEVEN_BIT = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _ESCAPED = frozenset("\f^{}\\[~]|€")
+_ALL_SEVEN_BIT = _SEVEN_BIT | _ESCAPED
 _SEVEN_BIT_PAGE = 93
 _UCS2_PAGE = 41
 
 
 def is_seven_bit(text: str) -> bool:
     """Whether the default alphabet has every character."""
-    return all(letter in _SEVEN_BIT or letter in _ESCAPED for letter in text)
+    return _ALL_SEVEN_BIT.issuperset(text)
 
 
 def pages(text: str) -> int:

@@ -9,29 +9,32 @@ bytes.
 The first `area` holds everyone who is warned; each further one, within it, where the shaking
 is to be stronger. ``cellBroadcastShort`` and ``cellBroadcastLong`` are texts of at most 90 and
 360 characters, each with the number of pages it takes.
+
+What is for the public has the scope Public, what is for operators Private with their addresses,
+all else Restricted to the kind of its audience.
 """
 
-import re
 from datetime import UTC, datetime, timedelta
-from xml.sax.saxutils import escape
+from functools import lru_cache
 
 import msgspec
 from lxml import etree
 
 from dispatch import broadcast, wording
+from dispatch.cap_elements import NAMESPACE
+from dispatch.cap_elements import element as _element
+from dispatch.cap_elements import exact as _exact
+from dispatch.cap_elements import pair as _pair
 from dispatch.local_time import UnknownZoneError, cap_text, zone
-from dispatch.messages import CancelReason, Message, PlaceWarning, WarnedArea
+from dispatch.messages import AudienceKind, CancelReason, Message, PlaceWarning, WarnedArea
 from stream.errors import AlatauError
 
 __all__ = ["NAMESPACE", "CapError", "build", "parse", "reference", "time_text"]
 
-NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 EVENT_CODE = ("OET:v1.2", "OET-068")
 """Earthquake in the OASIS Event Terms List."""
 
 _COUNTRY = "ISO3166-1"
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_RETURN = {"\r": "&#13;"}
 _AREA_LEVELS = "areaIntensities"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CAP = "{" + NAMESPACE + "}"
@@ -44,7 +47,7 @@ _RESPONSES: dict[CancelReason | None, str] = {
 _ELEMENTS = {
     *("identifier", "sender", "status", "msgType", "references"),
     *("onsetUs", "expiresUs", "urgency", "severity", "certainty", "senderName", "web", "contact"),
-    *("country", "places", "languages", "areas"),
+    *("country", "places", "languages", "areas", "audience", "audienceKind", "addresses"),
 }
 """Fields, by their names in camel case, that stand in an element or in repeated parameters."""
 
@@ -56,6 +59,8 @@ _PARAMETERS = tuple(
 _ATTRIBUTES = {f.encode_name: f.name for f in msgspec.structs.fields(Message)}
 _REQUIRED = {f.name for f in msgspec.structs.fields(Message) if f.required}
 _JSON = {"areaPlaces", "areaGeonameids", "exposure"}
+_SCOPES: dict[AudienceKind, str] = {"": "Public", "public": "Public", "operator": "Private"}
+_AUDIENCE_HERE = "\x00"  # stands for the audience in a rendering: XML can hold no such character
 
 
 class CapError(AlatauError):
@@ -73,33 +78,11 @@ def reference(message: Message) -> str:
     return f"{message.sender},{message.identifier},{sent}"
 
 
-def _exact(time_us: int) -> str:
-    return (_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds")
-
-
 def _microseconds(text: str) -> int:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"the time {text} has no offset")
     return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def _text_of(value: str) -> str:
-    """Write a text as XML holds it."""
-    if _NOT_XML.search(value) is not None:
-        raise ValueError("XML cannot hold a text with control characters or halves of characters")
-    return escape(value, _RETURN)
-
-
-def _element(tag: str, text: str, indent: str = "    ") -> str:
-    return f"{indent}<{tag}>{_text_of(text)}</{tag}>\n"
-
-
-def _pair(tag: str, name: str, value: str, indent: str = "    ") -> str:
-    """Write an element that holds a name and a value."""
-    inner = indent + "  "
-    named = _element("valueName", name, inner) + _element("value", value, inner)
-    return f"{indent}<{tag}>\n{named}{indent}</{tag}>\n"
 
 
 def _facts(message: Message) -> list[tuple[str, str]]:
@@ -127,7 +110,8 @@ def _facts(message: Message) -> list[tuple[str, str]]:
 
 def _broadcast(message: Message, texts: wording.Wording) -> list[tuple[str, str]]:
     """Give the texts for cell broadcast and their pages."""
-    lengths = {"Short": texts.short_of(message), "Long": texts.long_of(message)}
+    whose: wording.Audience = "operator" if message.audience_kind == "operator" else "public"
+    lengths = {"Short": texts.short_of(message, whose), "Long": texts.long_of(message, whose)}
     pairs = []
     for length, text in lengths.items():
         pairs.append((f"cellBroadcast{length}", text))
@@ -148,7 +132,11 @@ def build(message: Message) -> bytes:
     ValueError
         If a text holds what XML cannot, such as a control character.
     """
-    words = [wording.load(language) for language in message.languages]
+    notes = [
+        texts.note[message.status]
+        for texts in map(wording.load, message.languages)
+        if message.status in texts.note
+    ]
     parts = [
         "<?xml version='1.0' encoding='UTF-8'?>\n",
         f'<alert xmlns="{NAMESPACE}">\n',
@@ -158,14 +146,39 @@ def build(message: Message) -> bytes:
         _element("status", message.status, "  "),
         _element("msgType", message.msg_type, "  "),
         _element("source", "Alatau", "  "),
-        _element("scope", "Public", "  "),
+        *_scope(message),
     ]
-    notes = [texts.note[message.status] for texts in words if message.status in texts.note]
     if notes:
         parts.append(_element("note", " ".join(notes), "  "))
     if message.references:
         parts.append(_element("references", " ".join(message.references), "  "))
     parts.append(_element("incidents", message.event_id, "  "))
+    audience = _element("audience", message.audience) if message.audience else ""
+    said_to_all = msgspec.structs.replace(
+        message, identifier="", references=(), audience="", addresses=()
+    )
+    parts.append(_infos(said_to_all).replace(_AUDIENCE_HERE, audience))
+    parts.append("</alert>\n")
+    return "".join(parts).encode()
+
+
+def _scope(message: Message) -> list[str]:
+    """Say who may see it."""
+    scope = _SCOPES.get(message.audience_kind, "Restricted")
+    parts = [_element("scope", scope, "  ")]
+    if scope == "Restricted":
+        parts.append(_element("restriction", message.audience_kind, "  "))
+    if message.addresses:
+        parts.append(_element("addresses", " ".join(message.addresses), "  "))
+    return parts
+
+
+@lru_cache(maxsize=64)
+def _infos(message: Message) -> str:
+    """Write what is said in all languages; audiences that are told the same share it.
+
+    A mark stands where each says for whom it is.
+    """
     # What has no language is written once: most of a message, and of the time that it takes.
     shared = _Shared(
         facts="".join(_pair("parameter", *fact) for fact in _facts(message)),
@@ -176,10 +189,10 @@ def build(message: Message) -> bytes:
         bounds=_bounds(message),
         code=_pair("geocode", _COUNTRY, message.country, "      "),
     )
-    for number, texts in enumerate(words):
+    parts: list[str] = []
+    for number, texts in enumerate(map(wording.load, message.languages)):
         parts += _info(message, texts, shared, is_first=number == 0)
-    parts.append("</alert>\n")
-    return "".join(parts).encode()
+    return "".join(parts)
 
 
 class _Shared(msgspec.Struct, frozen=True):
@@ -240,6 +253,7 @@ def _info(
     return [
         "  <info>\n",
         *(_element(*element) for element in elements),
+        _AUDIENCE_HERE,
         _pair("eventCode", *EVENT_CODE),
         *(_element(*element) for element in after_code),
         shared.facts,
@@ -276,6 +290,16 @@ def _text(parent: etree._Element, tag: str) -> str:
     return found.text or ""
 
 
+def _kind(root: etree._Element, info: etree._Element) -> str:
+    """Read whom a message is for from its scope."""
+    scope = _text(root, "scope")
+    if scope == "Restricted":
+        return _text(root, "restriction")
+    if scope == "Private":
+        return "operator"
+    return "" if info.find(_CAP + "audience") is None else "public"
+
+
 def _read_areas(info: etree._Element, levels: str | None) -> tuple[WarnedArea, ...]:
     if levels is None:
         return ()
@@ -305,6 +329,7 @@ def parse(value: bytes) -> Message:
     pairs = [(_text(p, "valueName"), _text(p, "value")) for p in info.iterfind(_CAP + "parameter")]
     texts = dict(pairs)
     references = root.find(_CAP + "references")
+    addresses = root.find(_CAP + "addresses")
     fields: dict[str, object] = {
         name: _text(root, name) for name in ("identifier", "sender", "status", "msgType")
     }
@@ -314,6 +339,9 @@ def parse(value: bytes) -> Message:
     code = None if area is None else area.find(_CAP + "geocode")
     fields["country"] = None if code is None else _text(code, "value")
     fields["references"] = [] if references is None else (references.text or "").split(" ")
+    fields["audience"] = info.findtext(_CAP + "audience") or ""
+    fields["audienceKind"] = _kind(root, info)
+    fields["addresses"] = [] if addresses is None else (addresses.text or "").split(" ")
     fields["languages"] = [_text(other, "language") for other in root.iterfind(_CAP + "info")]
     try:
         for name in ("onset", "expires"):

@@ -140,6 +140,7 @@ class Desk:
         self, log: Log, settings: DeliverySettings, opened: Secrets, now_us: Callable[[], int]
     ) -> None:
         channels = settings.channels
+        is_served = settings.server.port > 0
         self._settings = settings
         self._now_us = now_us
         self.board = Board(
@@ -147,16 +148,18 @@ class Desk:
             least=channels.feed.sources_least,
             events_s=channels.feed.events_h * 3600,
         )
-        self._feed = FeedChannel(self.board, now_us) if channels.feed.enabled else None
-        self._stream = Stream(channels.websocket) if channels.websocket.enabled else None
+        has_feed, has_stream = channels.feed.enabled, channels.websocket.enabled
+        self._feed = FeedChannel(self.board, now_us) if is_served and has_feed else None
+        self._stream = Stream(channels.websocket) if is_served and has_stream else None
         self._gate = Gate(opened.pins, unsigned=settings.signature.unsigned)
-        senders = {
-            who: name for name, route in channels.routes().items() for who in route.acknowledged_by
-        }
+        routes = channels.routes()
+        if not is_served:
+            routes.pop(FEED, None)
+        senders = {who: name for name, route in routes.items() for who in route.acknowledged_by}
         reception = Reception(self._gate, log, self._tell, now_us, senders)
         self.sender = Sender(
             log,
-            channels.routes(),
+            routes,
             self._channels(opened, reception),
             now_us,
             self._heard,
@@ -230,8 +233,10 @@ class Desk:
         for record in await self._alerts.fresh():
             with suppress(ParcelError):  # the sender puts it into `rejects`
                 message = parcel(record)
-                if feed.enabled and fits(message, feed):
+                if self._feed is not None and fits(message, feed):
                     self.board.put(message)
+                else:
+                    self.board.put_elsewhere(message)
         for record in await self._events.fresh():
             try:
                 event = events.decode(record.value)

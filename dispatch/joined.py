@@ -1,5 +1,7 @@
 """How strongly places are shaken: what the source explains, joined with what stations feel."""
 
+from functools import lru_cache
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ __all__ = ["ShakingField"]
 ONGOING_MAGNITUDE = 6.5  # breaks for ten seconds and more: what has been felt is not all of it
 
 _Floats = NDArray[np.float64]
+
+_radius_km = lru_cache(maxsize=256)(radius_km)  # by bisection, and asked for by each audience
 
 
 class ShakingField(Struct, frozen=True):
@@ -79,7 +83,7 @@ class ShakingField(Struct, frozen=True):
         """Distance from the epicentre that no place exceeds where the intensity is a level."""
         settings = self.settings
         event = self.event
-        from_line = radius_km(
+        from_line = _radius_km(
             self.magnitude, level - self.shift, self.depth_km, settings.attenuation
         )
         farthest = 0.0

@@ -159,7 +159,11 @@ async def read(log: Log) -> list[Record]:
 
 
 async def keep(log: Log, stop: asyncio.Event) -> None:
-    """Keep the ledger until `stop` is set; runs beside the stages of a worker."""
+    """Keep the ledger until `stop` is set; runs beside the stages of a worker.
+
+    A ledger that cannot be gone on with stops no warning: that is said, and the facts stay in
+    the log until it is put right.
+    """
     keeper = Keeper(log)
     await keeper.start()
     try:
@@ -167,5 +171,7 @@ async def keep(log: Log, stop: asyncio.Event) -> None:
             await keeper.step(WAIT_S)
         while await keeper.step():
             pass
+    except LedgerError as error:
+        _log.error("The ledger is not kept any more, warnings go on: %s", error)
     finally:
         await keeper.stop()

@@ -33,6 +33,7 @@ __all__ = [
     "Head",
     "LedgerError",
     "Verdict",
+    "bound",
     "decode",
     "enter",
     "entries",
@@ -170,6 +171,16 @@ def enter(head: Head, record: Record) -> tuple[Head, list[Output]]:
         bound.append(said)
     head, said = _bind(head, record, record.offset, _fact(record))
     return head, marked([*bound, said], FACTS.name, record.partition)
+
+
+def bound(told: Iterable[Record]) -> list[bytes]:
+    """Bind all records of `facts` to a ledger of their own; return its entries."""
+    head = Head()
+    values: list[bytes] = []
+    for record in told:
+        head, outputs = enter(head, record)
+        values += [output.value for output in outputs]
+    return values
 
 
 def _bind(head: Head, record: Record, offset: int, fact: bytes) -> tuple[Head, Output]:

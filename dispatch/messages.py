@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 __all__ = [
+    "AudienceKind",
     "CancelReason",
     "Certainty",
     "Exposed",
@@ -27,6 +28,9 @@ Urgency = Literal["Immediate", "Past"]
 Severity = Literal["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
 Certainty = Literal["Observed", "Likely", "Possible", "Unlikely", "Unknown"]
 CancelReason = Literal["nothing", "same", "weaker"]
+AudienceKind = Literal["", "public", "civil-protection", "operator", "machine"]
+
+_FIRST_AUDIENCE = "civil-protection"  # chains to it are called after event and country alone
 
 
 class PlaceWarning(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -81,18 +85,23 @@ class Exposed(Struct, frozen=True, rename="camel"):
 
 
 class Message(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One warning to one country about one earthquake, its update, or its cancellation.
+    """One warning to one audience in one country about one earthquake, or what follows on it.
 
     Attributes
     ----------
     identifier
-        ``<event>_<country>_<revision>``: a revision makes at most one message to a country, and
-        no event id holds an underscore, so no two are one.
+        The chain, ``_`` and the revision: a revision makes at most one message to an audience in
+        a country, and neither an event id nor an audience holds an underscore, so no two are one.
     sender, status, msg_type, sender_name, web, contact, languages
         As in CAP.
     references
-        ``sender,identifier,sent`` of every message of this event and country that has not
-        expired; empty for an Alert.
+        ``sender,identifier,sent`` of every message of this chain that has not expired; empty for
+        an Alert.
+    audience, audience_kind
+        Who is told, by name, and what they are. Both are empty in messages of before there were
+        audiences, which were for everyone.
+    addresses
+        To whom it goes, as in CAP.
     sent_us
         When it was decided: the newest arrival that had been read.
     onset_us, expires_us
@@ -183,3 +192,16 @@ class Message(Struct, frozen=True, kw_only=True, rename="camel"):
     no_polygon: str | None = None
     exposure: tuple[Exposed, ...] = ()
     population_coverage: float | None = None
+    audience: str = ""
+    audience_kind: AudienceKind = ""
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def chain(self) -> str:
+        """Which messages follow on each other: ``<event>_<country>_<audience>``.
+
+        The audience is left out for civil protection, as it was before there were others.
+        """
+        chain = f"{self.event_id}_{self.country}"
+        named = self.audience not in ("", _FIRST_AUDIENCE)
+        return f"{chain}_{self.audience}" if named else chain

@@ -9,7 +9,7 @@ from dispatch.untrusted import UnsafeXmlError, read_xml
 from stream.errors import AlatauError
 from stream.records import Record
 
-__all__ = ["Parcel", "ParcelError", "parcel"]
+__all__ = ["Parcel", "ParcelError", "is_hazard", "parcel"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
@@ -56,6 +56,11 @@ class Parcel(Struct, frozen=True, kw_only=True):
     intensity: float | None
     arrived_us: int
     value: bytes
+
+
+def is_hazard(record: Record) -> bool:
+    """Whether a record of `alerts` is about another hazard than an earthquake, by its headers."""
+    return any(name == "hazard" for name, _ in record.headers)
 
 
 def parcel(record: Record) -> Parcel:

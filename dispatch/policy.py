@@ -1,38 +1,36 @@
 """Who is to be told what about an earthquake: decisions without state."""
 
+import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Protocol
 
 from msgspec import Struct
 
 from detect.events import Earthquake
-from dispatch.geography import routes
+from detect.shaking import intensity, sigma
 from dispatch.joined import ShakingField
 from dispatch.messages import Certainty, Message, PlaceWarning, Severity
 from dispatch.places import Places
-from dispatch.settings import DispatchSettings, Policy
+from dispatch.settings import Policy
 from stream.errors import AlatauError
 
 __all__ = [
-    "SHAKING_LASTS_S",
+    "Difference",
     "Expected",
     "ImpossibleEventError",
     "STravelTimes",
+    "Shaken",
     "certainty",
     "check",
+    "difference",
+    "exceedance",
     "expected",
-    "is_due",
+    "is_of_use",
     "severity",
-    "shaken",
-    "stands",
 ]
 
-LEAST_STATIONS = 2  # that a magnitude rests on, and that have felt a small earthquake
-
-SHAKING_LASTS_S = 60.0
-"""For so long after the S wave a warning is still of use: shaking has begun."""
-
+_MAGNITUDE_STEP = 0.05
 _NAME = re.compile(r"[A-Za-z0-9.\-]+")
 _SEVERITIES: tuple[tuple[float, Severity], ...] = (
     (7.5, "Extreme"),  # VIII: buildings are destroyed
@@ -114,56 +112,26 @@ def check(event: Earthquake, now_us: int) -> None:
             raise ImpossibleEventError(problem)
 
 
-def stands(event: Earthquake, policy: Policy, *, told: bool) -> bool | None:
-    """Judge the event by status, magnitude, and what has been felt of it.
+def is_of_use(place: PlaceWarning, policy: Policy) -> bool:
+    """Whether so much time is left that the place is told, or it still shakes."""
+    return place.lead_s > policy.min_lead_s
 
-    A magnitude from one station warns nobody. Below `felt_magnitude` nobody is warned before
-    two stations have felt the S wave: small earthquakes do no harm at a distance at which there
-    is time to wait, and the formulas of intensity, made from what people felt, are too high for
-    those that nobody felt. One that may be larger than has been seen yet does not wait.
 
-    Returns
-    -------
-    bool or None
-        True: people may be warned. False: they may not. None: the event says nothing now
-        (it is provisional, or has no magnitude, or has not been felt), and what has been told
-        stays.
+def exceedance(event: Earthquake, field: ShakingField, place: Shaken, level: float) -> float:
+    """Return the probability that the intensity at a place is at least a level.
+
+    The intensity is taken as normal about what is expected: with the spread of the formula for
+    one observation (`detect.shaking.sigma`), and that of the magnitude, as far as the formula
+    hangs on it there. The uncertainty of the place of the source is not in it.
     """
-    if event.magnitude is None or (
-        event.status == "provisional" and policy.min_status == "confirmed"
-    ):
-        return None
-    least = policy.min_magnitude - (policy.magnitude_hysteresis if told else 0.0)
-    if event.magnitude < least:
-        return False
-    small = event.magnitude < policy.felt_magnitude and not event.magnitude_saturated
-    not_felt = small and sum(s.has_s for s in event.shaking) < LEAST_STATIONS
-    if event.magnitude_stations < LEAST_STATIONS or (not_felt and not told):
-        return None
-    return True
-
-
-def shaken(
-    event: Earthquake, places: Places, settings: DispatchSettings
-) -> dict[str, list[Shaken]]:
-    """Find, by country, the places that any policy could want to tell.
-
-    A place near a border is among those of both sides. The magnitude must be known.
-    """
-    told = routes(places, settings.border_tolerance_km)
-    policies = [settings.policy, *map(settings.policy_for, settings.countries)]
-    lowest = min(policy.min_intensity - policy.hysteresis for policy in policies)
-    index, distance, degree = ShakingField.of(event, settings).places(places, lowest)
-    found: dict[str, list[Shaken]] = {}
-    for i, km, value in zip(index, distance.tolist(), degree.tolist(), strict=True):
-        for country in told[i]:
-            found.setdefault(country, []).append(Shaken(i, km, value))
-    return found
-
-
-def is_of_use(place: PlaceWarning) -> bool:
-    """Whether the place has not yet been shaken, or still shakes, when the message comes."""
-    return place.lead_s > -SHAKING_LASTS_S
+    attenuation = field.settings.attenuation
+    low, high = (
+        intensity(field.magnitude + step, place.distance_km, field.depth_km, attenuation)
+        for step in (-_MAGNITUDE_STEP, _MAGNITUDE_STEP)
+    )
+    by_magnitude = (high - low) / (2 * _MAGNITUDE_STEP) * (event.magnitude_sigma or 0.0)
+    spread = math.hypot(sigma(place.distance_km, field.depth_km, attenuation), by_magnitude)
+    return 0.5 * math.erfc((level - place.intensity) / (spread * math.sqrt(2.0)))
 
 
 def expected(
@@ -184,7 +152,9 @@ def expected(
     Parameters
     ----------
     candidates
-        Of the country, from `shaken`.
+        Of the country.
+    places
+        Where they are from.
     told
         Their geonameids, of those that have been told.
     """
@@ -211,35 +181,60 @@ def expected(
             s_arrival_us=s_us,
             lead_s=(s_us - now_us - delay_us) // 100_000 / 10,
         )
-        if was_told or is_of_use(warning):
+        if was_told or is_of_use(warning, policy):
             chosen.append(warning)
             farthest = max(farthest, place.distance_km)
     chosen.sort(key=lambda place: (-place.population, place.geonameid))
     return Expected(tuple(chosen), farthest)
 
 
-def _differences(told: Message, now: Collection[PlaceWarning]) -> Iterator[tuple[float, float]]:
-    """Degrees and seconds by which each place that can still use it differs from what was told."""
-    before = {place.geonameid: place for place in told.places}
-    for place in now:
-        if is_of_use(place):
-            old = before.get(place.geonameid)
-            if old is None:
-                yield float("inf"), float("inf")
-            else:
-                degrees = round(abs(place.intensity - old.intensity), 1)
-                yield degrees, abs(place.s_arrival_us - old.s_arrival_us) / 1e6
+class Difference(Struct, frozen=True):
+    """By how much what is expected now differs from what was told, where it is still of use.
+
+    Attributes
+    ----------
+    is_new
+        Whether there is a place that was not told.
+    degrees, seconds
+        Largest difference of intensity, and of the arrival of S.
+    is_worse
+        Whether a place is new, or worse off by as much as makes an update due.
+    is_due
+        Whether it must be said.
+    """
+
+    is_new: bool
+    degrees: float
+    seconds: float
+    is_worse: bool
+    is_due: bool
 
 
-def is_due(
+def difference(
     told: Message, places: Collection[PlaceWarning], event: Earthquake, policy: Policy
-) -> bool:
-    """Whether what is expected now differs so much from what was told that it must be said."""
-    if told.certainty == "Possible" and event.status == "confirmed":
-        return any(map(is_of_use, places))
-    return any(
-        degrees >= policy.update_intensity or seconds >= policy.update_seconds
-        for degrees, seconds in _differences(told, places)
+) -> Difference:
+    """Compare what is expected now with what was told."""
+    before = {place.geonameid: place for place in told.places}
+    useful = [place for place in places if is_of_use(place, policy)]
+    known = [(before[p.geonameid], p) for p in useful if p.geonameid in before]
+    grown = [round(now.intensity - old.intensity, 1) for old, now in known]
+    later = [(now.s_arrival_us - old.s_arrival_us) / 1e6 for old, now in known]
+    is_new = len(known) < len(useful)
+    degrees = max(map(abs, grown), default=0.0)
+    seconds = max(map(abs, later), default=0.0)
+    is_sure_now = told.certainty == "Possible" and event.status == "confirmed" and bool(useful)
+    return Difference(
+        is_new=is_new,
+        degrees=degrees,
+        seconds=seconds,
+        is_worse=is_new
+        or is_sure_now
+        or max(grown, default=0.0) >= policy.update_intensity
+        or min(later, default=0.0) <= -policy.update_seconds,
+        is_due=is_new
+        or is_sure_now
+        or degrees >= policy.update_intensity
+        or seconds >= policy.update_seconds,
     )
 
 

@@ -15,6 +15,7 @@ from ingest.channels import Channel, ChannelTable
 from ingest.miniseed import encode
 from stream.operator import Stage
 from stream.records import Record
+from stream.topics import EVENTS
 
 __all__ = ["rehearse"]
 
@@ -30,7 +31,7 @@ def rehearse(stages: Sequence[Stage], table: ChannelTable) -> int:
     Parameters
     ----------
     stages
-        `detect`, `locate` and `dispatch`.
+        `detect`, `locate` and `dispatch` are among them.
     table
         Metadata: a channel of it is given made samples; without one `detect` is left out.
 
@@ -39,11 +40,12 @@ def rehearse(stages: Sequence[Stage], table: ChannelTable) -> int:
     int
         Revisions that the made earthquake gave.
     """
-    detect, locate, dispatch = (stage.make(0) for stage in stages)
+    made = {stage.name: stage.make for stage in stages}
+    detect, locate, dispatch = (made[name](0) for name in ("detect", "locate", "dispatch"))
     if table.channels:
         detect.process(_records(_waveforms(table)))
     outputs = locate.process(_records(_detections()))
-    revisions = [(output.timestamp, output.value) for output in outputs]
+    revisions = [(o.timestamp, o.value) for o in outputs if o.topic == EVENTS.name]
     dispatch.process(_records(revisions))
     return len(revisions)
 

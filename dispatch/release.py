@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
 
-from dispatch import cap, facts
+from dispatch import cap, facts, hazard_cap
 from dispatch.channels.settings import Person, ReleaseSettings
 from dispatch.facts import Fact, Override
+from dispatch.hazard_messages import HazardMessage
 from dispatch.messages import Message
 from stream.errors import AlatauError, ConfigurationError
 from stream.records import Output, Record
@@ -31,25 +32,34 @@ from stream.rejects import reject
 from stream.topics import HELD
 
 __all__ = [
+    "NEEDED",
     "Held",
+    "HeldHazard",
     "Publish",
     "ReleaseOperator",
+    "Said",
     "SignedWord",
+    "Standing",
     "Word",
     "WordError",
     "hold",
     "load_key",
     "public_key",
     "sign",
+    "token",
 ]
 
 NEEDED = 2
+"""People who must release a message."""
+
 CLOCK_ERROR_US = 60_000_000
 LONGEST_LIFE = timedelta(hours=24)
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-Publish = Callable[[Message, int, int], list[Output]]
+Said = Message | HazardMessage
+
+Publish = Callable[[Said, int, int], list[Output]]
 """Makes what is written for a message that goes out, from its cause and arrival (ms)."""
 
 
@@ -58,10 +68,17 @@ class WordError(AlatauError):
 
 
 class Held(Struct, frozen=True, kw_only=True, tag_field="kind", tag="held"):
-    """A message that waits."""
+    """A message about an earthquake that waits."""
 
     version: int = 1
     message: Message
+
+
+class HeldHazard(Struct, frozen=True, kw_only=True, tag_field="kind", tag="held-hazard"):
+    """A message about another hazard that waits."""
+
+    version: int = 1
+    message: HazardMessage
 
 
 class Word(Struct, frozen=True, kw_only=True):
@@ -101,11 +118,13 @@ class SignedWord(Struct, frozen=True, kw_only=True, tag_field="kind", tag="word"
 
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Held | SignedWord] = msgspec.json.Decoder(Held | SignedWord)
+_decoder: msgspec.json.Decoder[Held | HeldHazard | SignedWord] = msgspec.json.Decoder(
+    Held | HeldHazard | SignedWord
+)
 _words = msgspec.json.Decoder(Word)
 
 
-def hold(message: Message, chain: str, cause: int, arrival_ms: int) -> Output:
+def hold(message: Said, chain: str, cause: int, arrival_ms: int) -> Output:
     """Make the record that lets a message wait.
 
     Parameters
@@ -115,9 +134,10 @@ def hold(message: Message, chain: str, cause: int, arrival_ms: int) -> Output:
     cause, arrival_ms
         Of the input that made the message.
     """
-    return Output(
-        HELD.name, chain.encode(), _encoder.encode(Held(message=message)), cause, arrival_ms
+    held = (
+        HeldHazard(message=message) if isinstance(message, HazardMessage) else Held(message=message)
     )
+    return Output(HELD.name, chain.encode(), _encoder.encode(held), cause, arrival_ms)
 
 
 def sign(word: Word, key: Ed25519PrivateKey) -> Output:
@@ -125,6 +145,12 @@ def sign(word: Word, key: Ed25519PrivateKey) -> Output:
     text = _encoder.encode(word)
     value = _encoder.encode(SignedWord(word=text, signature=key.sign(text)))
     return Output(HELD.name, word.chain.encode(), value, 0, word.at_us // 1000)
+
+
+def token(word: Output) -> str:
+    """Return what the fact of a person's word names it by: SHA-256, hexadecimal."""
+    signed = msgspec.json.decode(word.value, type=SignedWord)
+    return hashlib.sha256(signed.word + signed.signature).hexdigest()
 
 
 def public_key(key: Ed25519PrivateKey) -> str:
@@ -162,18 +188,42 @@ def _person_key(person: Person) -> Ed25519PublicKey:
     return Ed25519PublicKey.from_public_bytes(base64.b64decode(person.public_key))
 
 
+class Standing(Struct, frozen=True):
+    """One event and audience on which people can have a word now.
+
+    Attributes
+    ----------
+    chain
+        Event and audience.
+    message
+        What waits, or the newest that has gone out.
+    lapses_us
+        When it lapses if it is not released, or expires.
+    released_by
+        Who has released it so far.
+    is_released
+        Whether it has gone out.
+    """
+
+    chain: str
+    message: Said
+    lapses_us: int
+    released_by: tuple[str, ...]
+    is_released: bool
+
+
 class _Case(Struct):
     """One event and audience: what waits, who has spoken, and what has gone out."""
 
     touched_us: int
-    waiting: Message | None = None
+    waiting: Said | None = None
     since_us: int = 0
     revision: int = -1
     released_by: list[str] = []
     is_released: bool = False
     is_withheld: bool = False
     said: list[tuple[str, int]] = []
-    told: Message | None = None
+    told: Said | None = None
 
 
 class ReleaseOperator:
@@ -196,6 +246,21 @@ class ReleaseOperator:
         self._now_us = 0
         self.memory = timedelta(seconds=settings.within_s) + LONGEST_LIFE
 
+    def standing(self, now_us: int) -> list[Standing]:
+        """Return what waits at a time, and what has gone out and stands, by event and audience."""
+        found = []
+        for chain, case in sorted(self._cases.items()):
+            message, lapses_us = case.told, 0
+            if case.waiting is not None:
+                message = case.waiting
+                lapses_us = min(case.since_us + self._within_us, message.expires_us)
+            elif message is not None:
+                lapses_us = message.expires_us
+            if message is not None and lapses_us > now_us:
+                by = tuple(case.released_by)
+                found.append(Standing(chain, message, lapses_us, by, case.is_released))
+        return found
+
     def process(self, batch: Sequence[Record]) -> list[Output]:
         """Fold messages and words; return what they make due."""
         outputs: list[Output] = []
@@ -210,7 +275,7 @@ class ReleaseOperator:
         chain = record.key.decode("utf-8", "replace")
         try:
             value = _decoder.decode(record.value)
-            if isinstance(value, Held):
+            if isinstance(value, Held | HeldHazard):
                 more, sent = self._hold(chain, value.message, record)
             else:
                 more, sent = self._hear(chain, value, record)
@@ -250,9 +315,7 @@ class ReleaseOperator:
             complete=True,
         )
 
-    def _hold(
-        self, chain: str, message: Message, record: Record
-    ) -> tuple[list[Fact], list[Output]]:
+    def _hold(self, chain: str, message: Said, record: Record) -> tuple[list[Fact], list[Output]]:
         case = self._cases.setdefault(chain, _Case(self._now_us))
         if message.revision <= case.revision:
             return [], []
@@ -324,7 +387,7 @@ class ReleaseOperator:
             raise WordError(f"it was said {age_us / 1e6:.0f} s before it came")
         return word
 
-    def _send(self, case: _Case, message: Message, record: Record) -> list[Output]:
+    def _send(self, case: _Case, message: Said, record: Record) -> list[Output]:
         """Let a message go out now, on what has gone out before."""
         case.said = [(name, end) for name, end in case.said if end > self._now_us]
         is_cancel = message.msg_type == "Cancel"
@@ -334,16 +397,35 @@ class ReleaseOperator:
         if is_cancel:
             case.said, case.told = [], None
         else:
-            case.said.append((cap.reference(out), out.expires_us))
+            case.said.append((_reference(out), out.expires_us))
             case.told = out
         return self._publish(out, record.offset, record.timestamp)
 
 
-def _withdrawn(told: Message) -> Message:
+def _reference(message: Said) -> str:
+    """Name a message as `references` does."""
+    if isinstance(message, HazardMessage):
+        return hazard_cap.reference(message)
+    return cap.reference(message)
+
+
+def _withdrawn(told: Said) -> Said:
     """Make the correction of what has gone out and should not have."""
+    identifier = f"{told.identifier}_withdrawn"
+    if isinstance(told, HazardMessage):
+        return msgspec.structs.replace(
+            told,
+            identifier=identifier,
+            msg_type="Cancel",
+            urgency="Past",
+            severity="Minor",
+            certainty="Unlikely",
+            cancel_reason="nothing",
+            places=(),
+        )
     return msgspec.structs.replace(
         told,
-        identifier=f"{told.identifier}_withdrawn",
+        identifier=identifier,
         msg_type="Cancel",
         urgency="Past",
         severity="Minor",
@@ -354,19 +436,30 @@ def _withdrawn(told: Message) -> Message:
     )
 
 
-def _as_of(message: Message, now_us: int, references: Iterable[str]) -> Message:
+def _as_of(message: Said, now_us: int, references: Iterable[str]) -> Said:
     """Make of a message that has waited the one that is sent now."""
     references = tuple(references)
     second_us = now_us // 1_000_000 * 1_000_000
     stands_us = message.expires_us - message.sent_us // 1_000_000 * 1_000_000
     waited_s = (now_us - message.sent_us) / 1e6
     kind = message.msg_type if message.msg_type == "Cancel" else "Update" if references else "Alert"
+    onset_us = max(message.onset_us, second_us)
+    if isinstance(message, HazardMessage):
+        # A window of arrival is a time, not what is left until then: it has not changed.
+        return msgspec.structs.replace(
+            message,
+            msg_type=kind,
+            references=references,
+            sent_us=now_us,
+            onset_us=onset_us,
+            expires_us=second_us + stands_us,
+        )
     return msgspec.structs.replace(
         message,
         msg_type=kind,
         references=references,
         sent_us=now_us,
-        onset_us=max(message.onset_us, second_us),
+        onset_us=onset_us,
         expires_us=second_us + stands_us,
         places=tuple(
             msgspec.structs.replace(place, lead_s=round(place.lead_s - waited_s, 1))

@@ -33,7 +33,6 @@ __all__ = [
     "Situation",
     "WayRow",
     "encode",
-    "lines",
     "situation",
 ]
 
@@ -389,18 +388,3 @@ def situation(
 def encode(report: object) -> bytes:
     """Write a report as JSON, indented."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
-
-
-def lines(entries: Iterable[Entry]) -> Iterable[str]:
-    """Tell each entry in one line: number, arrival, what it is, and the rest of its facts."""
-    for entry in entries:
-        shown = msgspec.json.decode(entry.fact)
-        kind = shown.pop("kind", "?")
-        shown.pop("version", None)
-        at = iso(entry.arrival_ms * 1000)
-        rest = " ".join(
-            f"{name}={msgspec.json.encode(value).decode()}"
-            for name, value in shown.items()
-            if value not in ("", None, [], False) and not name.endswith("at_us")
-        )
-        yield f"{entry.number:>8} {at} {kind:<15} {rest}"

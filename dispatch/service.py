@@ -1,21 +1,22 @@
 """The stage that reads events and writes warnings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import msgspec
 
 from detect import events
-from detect.events import Earthquake
-from dispatch import cap, policy
+from detect.events import Earthquake, Event
+from detect.hazard_events import HazardEvent
+from dispatch import facts, hazard_decisions, incoming, policy, release
+from dispatch.hazard_lifecycle import HazardLifecycle
 from dispatch.lifecycle import Lifecycle
-from dispatch.messages import Message
 from dispatch.places import Places
 from dispatch.policy import STravelTimes
+from dispatch.publishing import country_topic, headers, publisher
 from dispatch.settings import DispatchSettings
 from stream.records import Output, Record
 from stream.rejects import reject
-from stream.topics import ALERTS
 
 __all__ = ["DispatchOperator", "country_topic", "headers"]
 
@@ -26,36 +27,17 @@ and a minute later warning is of no use."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes of all kinds; the last for brackets nested too deep."""
 
+_FOREIGN = b'{"kind":"foreign-alert",'
+
 _LAST_ARRIVAL_MS = 7_258_118_400_000  # the year 2200
 
 
-def country_topic(country: str) -> str:
-    """Name the topic that holds one country's warnings alone."""
-    return f"{ALERTS.name}.{country.lower()}"
-
-
-def headers(message: Message) -> tuple[tuple[str, bytes], ...]:
-    """Facts to filter by without reading the CAP.
-
-    Whoever filters by `highestTold` gets the corrections of all that they were given.
-    """
-    facts = {
-        "event": message.event_id,
-        "country": message.country,
-        "msgType": message.msg_type,
-        "status": message.status,
-        "severity": message.severity,
-        "maxIntensity": f"{message.max_intensity:.1f}",
-        "highestTold": f"{message.highest_told:.1f}",
-    }
-    return tuple((name, value.encode()) for name, value in facts.items())
-
-
 class DispatchOperator:
-    """`events` to `alerts` and `alerts.<country>`: a fold without IO and clock.
+    """`events` to `alerts` and `alerts.<country>`, `held` and `facts`: a fold without IO and clock.
 
     "Now" is the newest arrival that has been read. What cannot be read, or cannot be an
-    earthquake, goes to `rejects`.
+    earthquake, goes to `rejects`. Messages of other agencies, which stand on `events` too, are
+    passed over.
 
     Parameters
     ----------
@@ -63,21 +45,30 @@ class DispatchOperator:
         Policies and sender.
     places, travel_times
         For whom, and when S comes.
+    sign
+        Signs the CAP of each message; None: it goes out without a signature. The same message
+        must give the same bytes (`dispatch.signature`).
 
     Attributes
     ----------
     memory
         An Alert comes at most `LAST_ALERT` after the origin, and what it and its updates said
-        stands for `expires_s`: after both, nothing of an event matters any more.
+        stands for `expires_s`: after both, nothing of an earthquake matters any more. Other
+        hazards last longer (`dispatch.hazard_lifecycle`).
     """
 
     def __init__(
-        self, settings: DispatchSettings, places: Places, travel_times: STravelTimes
+        self,
+        settings: DispatchSettings,
+        places: Places,
+        travel_times: STravelTimes,
+        sign: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        policies = [settings.policy, *map(settings.policy_for, settings.countries)]
-        stands = max(policy.expires_s for policy in policies)
-        self.memory = LAST_ALERT + timedelta(seconds=stands)
+        self.memory = LAST_ALERT + timedelta(seconds=max(settings.everything_set("expires_s")))
         self._lifecycle = Lifecycle(settings, places, travel_times, self.memory)
+        self._hazards = HazardLifecycle(settings, places)
+        self.memory = max(self.memory, self._hazards.memory)
+        self._publish = publisher(sign)
         self._now_us = 0
 
     def process(self, batch: Sequence[Record]) -> list[Output]:
@@ -92,24 +83,73 @@ class DispatchOperator:
             return [reject(record, "impossible arrival", f"{record.timestamp} ms since 1970")]
         now_us = max(self._now_us, record.timestamp * 1000)
         try:
-            event = events.decode(record.value)
+            event = _read(record.value)
+            if event is None:
+                return []
             # The record's time holds whole milliseconds; the event's own moves it no further.
             now_us = max(now_us, min(event.updated_us, record.timestamp * 1000 + 999))
             if isinstance(event, Earthquake):
                 policy.check(event, now_us)
+            else:
+                hazard_decisions.check(event)
         except _UNREADABLE as error:
             return [reject(record, "not an event", str(error))]
         except policy.ImpossibleEventError as error:
             return [reject(record, "impossible event", str(error))]
         self._now_us = now_us
-        if not isinstance(event, Earthquake):
-            return []
+        if isinstance(event, HazardEvent):
+            return self._tell_of_hazard(event, record)
+        return self._tell(event, record)
+
+    def _tell(self, event: Earthquake, record: Record) -> list[Output]:
+        """Write what an earthquake makes due: messages, those that wait, and why."""
         outputs: list[Output] = []
-        for message in self._lifecycle.fold(event, self._now_us):
-            key = f"{message.event_id}_{message.country}".encode()
-            value = cap.build(message)
-            outputs += [
-                Output(topic, key, value, record.offset, record.timestamp, headers(message))
-                for topic in (ALERTS.name, country_topic(message.country))
-            ]
-        return outputs
+        said: list[Output] = []
+        for judged in self._lifecycle.judge(event, self._now_us):
+            decision = facts.output(
+                judged.decision, cause=record.offset, arrival_ms=record.timestamp
+            )
+            said.append(decision)
+            message = judged.message
+            if message is not None and judged.is_held:
+                outputs.append(
+                    release.hold(message, message.chain, record.offset, record.timestamp)
+                )
+            elif message is not None:
+                outputs += self._publish(message, record.offset, record.timestamp)
+        return outputs + said
+
+    def _tell_of_hazard(self, event: HazardEvent, record: Record) -> list[Output]:
+        """Write what another hazard makes due."""
+        outputs: list[Output] = []
+        said: list[Output] = []
+        for judged in self._hazards.judge(event, self._now_us):
+            decision = facts.output(
+                judged.decision, cause=record.offset, arrival_ms=record.timestamp
+            )
+            said.append(decision)
+            message = judged.message
+            if message is not None and message.two_people:
+                outputs.append(
+                    release.hold(message, message.chain, record.offset, record.timestamp)
+                )
+            elif message is not None:
+                outputs += self._publish(message, record.offset, record.timestamp)
+        return outputs + said
+
+
+def _read(value: bytes) -> Event | None:
+    """Read an event; None for a message of another agency, of which nothing is decided.
+
+    Raises
+    ------
+    msgspec.DecodeError, UnicodeDecodeError, RecursionError
+        If it is neither.
+    """
+    try:
+        return events.decode(value)
+    except msgspec.DecodeError:
+        if not value.startswith(_FOREIGN):
+            raise
+        incoming.decode(value)
+        return None

@@ -1,105 +1,35 @@
 """What can be set about warnings: who sends them, when, and about what."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
 from detect.shaking import Attenuation
+from dispatch import audiences
+from dispatch.audiences import DEFAULT, Audience
+from dispatch.hazard_policy import HazardPolicies
 from dispatch.names import Language
+from dispatch.policy_settings import (
+    AudienceName,
+    AudiencePolicy,
+    CountryCode,
+    CountryPolicy,
+    Policy,
+    Site,
+    Wanted,
+)
 from stream.settings import Settings
 
-__all__ = ["CountryPolicy", "DispatchSettings", "Policy"]
+__all__ = [
+    "AudiencePolicy",
+    "CountryPolicy",
+    "DispatchSettings",
+    "Policy",
+    "Site",
+    "Wanted",
+]
 
 _EXAMPLE = "example.org"
-
-CountryCode = Annotated[
-    str, Meta(pattern="^[A-Z]{2}$", description="ISO 3166-1 code of two capital letters")
-]
-MinStatus = Literal["provisional", "confirmed"]
-_Intensity = Annotated[float, Meta(ge=2.0, le=12.0)]
-_Magnitude = Annotated[float, Meta(ge=0.0, le=9.0)]
-_Hysteresis = Annotated[float, Meta(ge=0.0, le=2.0)]
-_Step = Annotated[float, Meta(ge=0.1, le=5.0)]
-_Shift = Annotated[float, Meta(ge=0.5)]
-_Life = Annotated[int, Meta(ge=360, le=86_400)]
-_Count = Annotated[int, Meta(ge=1, le=500)]
-
-
-class Policy(Settings, frozen=True):
-    """When people are warned, and of how much.
-
-    The defaults for intensity and magnitude are those that tell apart the region's reference
-    earthquakes: Wushi 2024 (Mw 7.0, 264 km from Almaty) must be told there, where the
-    formula gives 4.3; Almaty of 2025-09-21 (M 3.8, 12 km, not felt) must not, and the
-    formula gives 4.3 for it too: its magnitude keeps it back, and that two stations must have
-    felt it, which then bring the formula down.
-    """
-
-    min_intensity: Annotated[
-        _Intensity, Meta(description="A place is warned from this MSK-64 intensity on")
-    ] = 4.0
-    min_magnitude: Annotated[_Magnitude, Meta(description="No warning below this magnitude")] = 4.5
-    felt_magnitude: Annotated[
-        _Magnitude,
-        Meta(
-            description="Below this magnitude nobody is warned before two stations have felt the "
-            "S wave"
-        ),
-    ] = 5.5
-    min_status: Annotated[
-        MinStatus,
-        Meta(description="What an event must be; `provisional` ones may be nothing at all"),
-    ] = "confirmed"
-    hysteresis: Annotated[
-        _Hysteresis,
-        Meta(
-            description="A place once warned stays so down to this many degrees below min_intensity"
-        ),
-    ] = 0.5
-    magnitude_hysteresis: Annotated[
-        _Hysteresis,
-        Meta(description="A warning once given stands down to this much below min_magnitude"),
-    ] = 0.3
-    update_intensity: Annotated[
-        _Step,
-        Meta(
-            description="An update is due when the intensity at a place differs by so many degrees"
-        ),
-    ] = 0.5
-    update_seconds: Annotated[
-        _Shift, Meta(description="An update is due when the S wave differs by so many seconds")
-    ] = 3.0
-    expires_s: Annotated[
-        _Life,
-        Meta(description="Seconds until a message expires; more than S takes to the last place"),
-    ] = 600
-    max_places: Annotated[
-        _Count,
-        Meta(description="Places listed in one message, the largest first; its circle holds all"),
-    ] = 50
-
-
-class CountryPolicy(Settings, frozen=True):
-    """What one country wants otherwise; what it leaves out is as in the common policy."""
-
-    min_intensity: Annotated[_Intensity | None, Meta(description="As in the common policy")] = None
-    min_magnitude: Annotated[_Magnitude | None, Meta(description="As in the common policy")] = None
-    felt_magnitude: Annotated[_Magnitude | None, Meta(description="As in the common policy")] = None
-    min_status: Annotated[MinStatus | None, Meta(description="As in the common policy")] = None
-    hysteresis: Annotated[_Hysteresis | None, Meta(description="As in the common policy")] = None
-    magnitude_hysteresis: Annotated[
-        _Hysteresis | None, Meta(description="As in the common policy")
-    ] = None
-    update_intensity: Annotated[_Step | None, Meta(description="As in the common policy")] = None
-    update_seconds: Annotated[_Shift | None, Meta(description="As in the common policy")] = None
-    expires_s: Annotated[_Life | None, Meta(description="As in the common policy")] = None
-    max_places: Annotated[_Count | None, Meta(description="As in the common policy")] = None
-
-    def over(self, policy: Policy) -> Policy:
-        """Return the policy with what this country wants otherwise."""
-        own = {name: getattr(self, name) for name in self.__struct_fields__}
-        common = {name: getattr(policy, name) for name in policy.__struct_fields__}
-        return Policy(**{n: common[n] if v is None else v for n, v in own.items()})
 
 
 class DispatchSettings(Settings, frozen=True):
@@ -127,8 +57,12 @@ class DispatchSettings(Settings, frozen=True):
     ] = "alatau@example.org"
     languages: Annotated[
         tuple[Language, ...],
-        Meta(description="Languages of each message, in this order", min_length=1, max_length=7),
-    ] = ("en",)
+        Meta(
+            description="Languages of each message, in this order, where neither country nor "
+            "audience says otherwise; none: those of the country's shipped policy, else English",
+            max_length=7,
+        ),
+    ] = ()
     channel_delay_s: Annotated[
         float,
         Meta(
@@ -174,13 +108,24 @@ class DispatchSettings(Settings, frozen=True):
             le=50.0,
         ),
     ] = 10.0
-    policy: Annotated[Policy, Meta(description="The policy of every country without its own")] = (
-        Policy()
-    )
+    policy: Annotated[
+        Policy, Meta(description="What holds where country and audience want nothing otherwise")
+    ] = Policy()
     countries: Annotated[
         dict[CountryCode, CountryPolicy],
         Meta(description="By country code, what that country wants otherwise"),
     ] = field(default_factory=dict)
+    audiences: Annotated[
+        dict[AudienceName, AudiencePolicy],
+        Meta(
+            description="By name, who else is told; or what `public` (off by default) and "
+            "`civil-protection` want otherwise in all countries"
+        ),
+    ] = field(default_factory=dict)
+
+    hazards: Annotated[
+        HazardPolicies, Meta(description="Warnings of hazards other than earthquakes")
+    ] = HazardPolicies()
 
     def __post_init__(self) -> None:
         if len(set(self.languages)) < len(self.languages):
@@ -192,7 +137,40 @@ class DispatchSettings(Settings, frozen=True):
                 f"status Actual needs a sender, web and contact of your own, not {_EXAMPLE}"
             )
 
-    def policy_for(self, country: str) -> Policy:
-        """Return the policy of a country by its code."""
-        own = self.countries.get(country)
-        return self.policy if own is None else own.over(self.policy)
+        known = {*audiences.ALWAYS, *self.audiences}
+        for code, country in self.countries.items():
+            for name in country.audiences.keys() - known:
+                raise ValueError(f"countries.{code} names the audience {name}, which is not there")
+
+    def audiences_in(self, country: str) -> tuple[Audience, ...]:
+        """Return all audiences of a country, by name, told or not."""
+        names = audiences.audiences(country, self.audiences)
+        return tuple(self.audience(country, name) for name in names)
+
+    def audience(self, country: str, name: str = DEFAULT) -> Audience:
+        """Return what holds for an audience in a country."""
+        return audiences.audience(
+            country,
+            name,
+            policy=self.policy,
+            countries=self.countries,
+            configured=self.audiences,
+            languages=self.languages,
+            channel_delay_s=self.channel_delay_s,
+        )
+
+    def policy_for(self, country: str, audience: str = DEFAULT) -> Policy:
+        """Return the policy of an audience in a country."""
+        return self.audience(country, audience).policy
+
+    def languages_used(self) -> tuple[Language, ...]:
+        """Return every language that a message may be in."""
+        layers = audiences.wanted(self.countries, self.audiences)
+        own = {language for layer in layers for language in layer.languages or ()}
+        return tuple(sorted({"en", *self.languages, *own}))
+
+    def everything_set(self, name: str) -> list[Any]:
+        """Return every value that a field of a policy has in some country or audience."""
+        layers = audiences.wanted(self.countries, self.audiences)
+        values = [getattr(layer, name) for layer in layers]
+        return [getattr(self.policy, name), *(value for value in values if value is not None)]

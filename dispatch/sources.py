@@ -20,6 +20,7 @@ __all__ = ["SourceWatch", "watch_sources"]
 LOOK_S = 0.5
 EVERY_US = 10_000_000  # between two facts while nothing changes
 LEAST_US = 1_000_000  # between two facts, whatever changes
+BACK_MS = 60_000  # of reports are read at the start
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -46,8 +47,15 @@ class SourceWatch:
         self._told: HealthCount | None = None
 
     async def start(self) -> None:
-        """Leave out what was reported before now."""
-        await self._reader.skip()
+        """Begin with what has been reported of late: a start is no silence."""
+        now_ms = self._now_us() // 1000
+        since = {
+            (DETECTIONS.name, partition): await self._log.offset_for_time(
+                DETECTIONS.name, partition, now_ms - BACK_MS
+            )
+            for partition in range(self._log.partitions(DETECTIONS.name))
+        }
+        self._reader = Reader(self._log, DETECTIONS, since)
 
     async def step(self) -> None:
         """Read what is new, and tell how the sources are if it is time to."""

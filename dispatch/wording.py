@@ -269,12 +269,18 @@ class Wording(Struct, frozen=True, forbid_unknown_fields=True):
         """
         place = self._place_name(message, _foremost(message))
         listed = self._places(message, message.places[:_DESCRIBED]) if "{places}" in text else [""]
+        bare = len(text.format(place=place, places="", **common))
+        times = text.count("{places}")
         for count in range(len(listed), 0, -1):
-            filled = text.format(place=place, places="; ".join(listed[:count]), **common)
-            filled = filled.translate(_SEVEN_BIT_MARKS)
-            if len(filled) <= limit:
-                return filled
+            named = "; ".join(listed[:count])
+            if bare + times * len(named) <= limit:
+                filled = text.format(place=place, places=named, **common)
+                return filled.translate(_SEVEN_BIT_MARKS)
         return text.format(place=self.cell.here, places=self.cell.here, **common)
+
+    def count_more(self, count: int) -> str:
+        """Say that there are so many places more."""
+        return self._count(self.more, count)
 
     def _prefix(self, message: Message) -> str:
         return self.status[message.status] + self.kind[message.msg_type]

@@ -156,7 +156,7 @@ class Score(Struct, frozen=True, kw_only=True):
     data_s: float
 
 
-def encode(scores: Iterable[Score]) -> bytes:
+def encode(scores: Iterable[Struct]) -> bytes:
     """JSON array, one object for each folder, numbers to a thousandth."""
     rounded = [_rounded(msgspec.to_builtins(one)) for one in scores]
     return msgspec.json.format(msgspec.json.encode(rounded), indent=2) + b"\n"

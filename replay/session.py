@@ -14,8 +14,11 @@ from msgspec import Struct
 from detect import detections, events
 from detect.detections import Pick
 from detect.events import Earthquake
+from detect.hazard_events import HazardEvent
 from dispatch.cap import parse
+from dispatch.ledger import bound
 from dispatch.messages import Message
+from dispatch.parcels import Parcel, is_hazard, parcel
 from ingest.sources.archive import Packet, Recording
 from stream import rejects
 from stream.log import Log
@@ -25,10 +28,11 @@ from stream.reader import Reader
 from stream.records import Output, Record
 from stream.rejects import Reject
 from stream.runner import StageRunner
-from stream.topics import ALERTS, DETECTIONS, EVENTS, REJECTS, WAVEFORMS, Topic
+from stream.topics import ALERTS, DETECTIONS, EVENTS, FACTS, REJECTS, WAVEFORMS, Topic
 
 __all__ = [
     "Alert",
+    "HazardAlert",
     "Heard",
     "Outcome",
     "Places",
@@ -64,6 +68,13 @@ class Alert(Struct, frozen=True):
     known_ms: int
 
 
+class HazardAlert(Struct, frozen=True):
+    """A CAP message about another hazard as sent, what channels know of it, and when (ms)."""
+
+    parcel: Parcel
+    known_ms: int
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
     """All that a replay said.
 
@@ -79,6 +90,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
         none has, as between the parts of a collection, do not count.
     station_hours
         Length of the data, summed over stations.
+    hazards, hazard_alerts
+        Revisions of events of other hazards, and the messages about them.
+    ledger
+        Entries of the ledger of all that was decided and said; none where the log is not the
+        replay's own.
     """
 
     folder: str
@@ -89,6 +105,9 @@ class Outcome(Struct, frozen=True, kw_only=True):
     wall_s: float
     data_s: float
     station_hours: float
+    hazards: tuple[HazardEvent, ...] = ()
+    hazard_alerts: tuple[HazardAlert, ...] = ()
+    ledger: tuple[bytes, ...] = ()
 
 
 async def replay(
@@ -184,16 +203,21 @@ async def collect(
     unread = [Reject(source=u.source, reason=u.reason, detail=u.detail) for u in recording.unread]
     refused = [rejects.decode(record.value) for record in await _all(log, REJECTS, since)]
     sent = await _all(log, ALERTS, since)
+    told = 0 if since is not None else await log.end(FACTS.name, 0)
+    facts = await log.read(FACTS.name, 0, 0, told) if told else []
     revisions = [events.decode(record.value) for record in await _all(log, EVENTS, since)]
     return Outcome(
         folder=recording.folder,
         picks=tuple(picks),
         events=tuple(e for e in revisions if isinstance(e, Earthquake)),
-        alerts=tuple(Alert(parse(r.value), r.value, r.timestamp) for r in sent),
+        alerts=tuple(Alert(parse(r.value), r.value, r.timestamp) for r in sent if not is_hazard(r)),
         rejects=(*unread, *refused),
         wall_s=wall_s,
         data_s=data_seconds(recording),
         station_hours=station_hours(recording),
+        hazards=tuple(e for e in revisions if isinstance(e, HazardEvent)),
+        hazard_alerts=tuple(HazardAlert(parcel(r), r.timestamp) for r in sent if is_hazard(r)),
+        ledger=tuple(bound(facts)),
     )
 
 

@@ -13,8 +13,11 @@ from rich.console import Console
 from rich.text import Text
 
 from detect.events import Earthquake
+from detect.hazard_events import HazardEvent
+from dispatch.audiences import DEFAULT
+from dispatch.messages import Message
 from replay.score import histories
-from replay.session import Alert, Heard, Outcome
+from replay.session import Alert, HazardAlert, Heard, Outcome
 
 __all__ = [
     "Entry",
@@ -44,6 +47,7 @@ _STYLES = {
     "confirmed": "bold cyan",
     "cancelled": "bold green",
     "superseded": "green",
+    "over": "green",
     "ALERT": "bold red",
     "UPDATE": "yellow",
     "CANCEL": "bold green",
@@ -80,9 +84,10 @@ def _letters(number: int) -> str:
 
 
 def time_zero_us(outcome: Outcome) -> int | None:
-    """First P pick that belongs to the first event; without an event, the first pick."""
+    """First P pick of the first earthquake; else the first pick; else another hazard's onset."""
     if not outcome.events:
-        return min((h.pick.time_us for h in outcome.picks), default=None)
+        onsets = [h.pick.time_us for h in outcome.picks]
+        return min(onsets or [hazard.onset_us for hazard in outcome.hazards], default=None)
     first = outcome.events[0]
     revisions = [e for e in outcome.events if e.id == first.id]
     onsets = [a.time_us for e in revisions for a in e.arrivals if a.phase == "P"]
@@ -120,7 +125,20 @@ def entries(outcome: Outcome) -> list[Entry]:
             before = event.status
     warned: dict[str, dict[int, str]] = {}
     found += [_alert_entry(alert, short, warned) for alert in outcome.alerts]
+    found += map(_hazard_entry, outcome.hazards)
+    found += map(_hazard_alert_entry, outcome.hazard_alerts)
     return sorted(found, key=lambda entry: entry.time_us)
+
+
+def _hazard_entry(event: HazardEvent) -> Entry:
+    what = f"{event.hazard}, level {event.level}, {event.basin}: {event.reason}"
+    return Entry(event.updated_us, event.status, (what,))
+
+
+def _hazard_alert_entry(alert: HazardAlert) -> Entry:
+    sent = alert.parcel
+    to = f"{sent.country}, {sent.audience}"
+    return Entry(alert.known_ms * 1000, sent.type.upper(), (f"to {to}: {sent.headline}",))
 
 
 def _used_picks(outcome: Outcome) -> set[str]:
@@ -177,11 +195,11 @@ def _alert_entry(alert: Alert, short: dict[str, str], warned: dict[str, dict[int
     name = f"{short.get(message.event_id, message.event_id)}.{message.revision}"
     if message.msg_type == "Cancel":
         why = _CANCELLED[message.cancel_reason]
-        return Entry(alert.known_ms * 1000, what, (f"{name:<6}{message.country}: {why}",))
-    told = warned.setdefault(f"{message.event_id} {message.country}", {})
+        return Entry(alert.known_ms * 1000, what, (f"{name:<6}{_whom(message)}: {why}",))
+    told = warned.setdefault(message.chain, {})
     news = [p for p in message.places if intensity(p.intensity) != told.get(p.geonameid)]
     lines = [
-        f"{name:<6}{message.country}: {counted(message.places_affected, 'place')}, "
+        f"{name:<6}{_whom(message)}: {counted(message.places_affected, 'place')}, "
         f"{message.people_affected:,} people, up to {intensity(message.max_intensity)}"
     ]
     strongest = sorted(news, key=lambda p: (-round(p.intensity), p.lead_s, p.name))
@@ -197,6 +215,12 @@ def _alert_entry(alert: Alert, short: dict[str, str], warned: dict[str, dict[int
     return Entry(alert.known_ms * 1000, what, tuple(lines))
 
 
+def _whom(message: Message) -> str:
+    """Name the country, and the audience if it is not the one that is always told."""
+    named = message.audience not in ("", DEFAULT)
+    return f"{message.country} {message.audience[:12]}" if named else message.country
+
+
 def counted(number: int, what: str) -> str:
     """Write a number with its noun, in the plural where there are several."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
@@ -210,7 +234,8 @@ def print_timeline(outcome: Outcome, console: Console) -> None:
         console.print("No pick and no event.")
     else:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=zero)
-        what = "first P of the first event" if outcome.events else "first pick"
+        what = "first pick" if outcome.picks else "onset of the first event"
+        what = "first P of the first event" if outcome.events else what
         told = moment.isoformat(" ", "milliseconds").removesuffix("+00:00")
         console.print(f"Seconds after the {what}, {told} UTC", highlight=False)
     for entry in entries(outcome):
@@ -237,7 +262,7 @@ def _summary(outcome: Outcome) -> Iterator[str]:
     if len(stray) > FEW_PICKS:
         most = ", ".join(f"{n} {count}" for n, count in Counter(stray).most_common(3))
         yield f"{len(stray)} picks belong to no event (most: {most})."
-    if not outcome.events:
+    if not outcome.events and not outcome.hazards:
         yield "No event was published, no warning sent."
     reasons = Counter(r.reason for r in outcome.rejects)
     if reasons:

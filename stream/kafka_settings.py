@@ -92,8 +92,16 @@ class KafkaSettings(Settings, frozen=True):
         ),
     ] = 4
     waveforms_h: Annotated[
-        float, Meta(description="Hours for which samples and sensor values are kept.", ge=-1)
+        float, Meta(description="Hours for which samples are kept; -1 for ever.", ge=-1)
     ] = 24.0
+    observations_h: Annotated[
+        float,
+        Meta(
+            description="Hours for which readings of sensors are kept, from which the stage "
+            "`hazards` knows what stands; -1 for ever.",
+            ge=-1,
+        ),
+    ] = 720.0
     results_h: Annotated[
         float,
         Meta(description="Hours for which all other topics are kept; -1 for ever.", ge=-1),

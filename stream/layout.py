@@ -73,12 +73,14 @@ def layouts(
     countries
         Names of the topics of single countries.
     """
+    kept_h = {
+        WAVEFORMS.name: settings.waveforms_h,
+        OBSERVATIONS.name: settings.observations_h,
+        LEDGER.name: FOR_EVER,
+    }
     made = []
     for name in [*(topic.name for topic in ALL), *countries]:
-        outside = name in (WAVEFORMS.name, OBSERVATIONS.name)
-        hours = settings.waveforms_h if outside else settings.results_h
-        if name == LEDGER.name:
-            hours = FOR_EVER
+        hours = kept_h.get(name, settings.results_h)
         made.append(
             Layout(
                 name=name,

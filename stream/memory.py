@@ -8,7 +8,10 @@ from zlib import crc32
 from stream.log import Committed
 from stream.records import Output, Record
 
-__all__ = ["MemoryLog", "MemoryMember"]
+__all__ = ["REST", "MemoryLog", "MemoryMember"]
+
+REST = timedelta(minutes=10)
+"""So much is kept of a topic that no stage rebuilds its state from, for those who look on."""
 
 
 class _Partition:
@@ -29,14 +32,17 @@ class MemoryLog:
     partitions
         Number of partitions by topic name; 1 for a topic that is not named.
     retention
-        How much is kept behind the newest arrival of a partition; None keeps all.
+        How much is kept behind the newest arrival of a partition: of all topics, or by name, and
+        `REST` of what is not named. None keeps all.
     """
 
     def __init__(
-        self, partitions: Mapping[str, int] | None = None, retention: timedelta | None = None
+        self,
+        partitions: Mapping[str, int] | None = None,
+        retention: timedelta | Mapping[str, timedelta] | None = None,
     ) -> None:
         self._counts = dict(partitions or {})
-        self._retention_ms = None if retention is None else int(retention.total_seconds() * 1000)
+        self._retention = retention
         self._partitions: dict[tuple[str, int], _Partition] = {}
         self._committed: dict[tuple[str, str, int], Committed] = {}
         self._turns: dict[tuple[str, str], int] = {}
@@ -68,14 +74,17 @@ class MemoryLog:
                     output.headers,
                 )
             )
-            self._forget(place)
+            self._forget(output.topic, place)
         if outputs:
             self._appended.set()
 
-    def _forget(self, place: _Partition) -> None:
-        if self._retention_ms is None or len(place.records) % 1024:
+    def _forget(self, topic: str, place: _Partition) -> None:
+        if self._retention is None or len(place.records) % 1024:
             return
-        oldest = place.records[-1].timestamp - self._retention_ms
+        kept = self._retention
+        if not isinstance(kept, timedelta):
+            kept = kept.get(topic, REST)
+        oldest = place.records[-1].timestamp - kept // timedelta(milliseconds=1)
         drop = next((i for i, r in enumerate(place.records) if r.timestamp >= oldest), 0)
         del place.records[:drop]
         place.base += drop

@@ -30,9 +30,10 @@ class Operator(Protocol):
 class Stage(Struct, frozen=True):
     """One stage of the pipeline: its name, the topic it reads, and how an operator is made.
 
-    `make` takes the partition number.
+    `make` takes the partition number. With `keeps_all` a backlog is read however old it is.
     """
 
     name: str
     reads: Topic
     make: Callable[[int], Operator]
+    keeps_all: bool = False

@@ -10,15 +10,19 @@ from stream.log import Log
 from stream.operator import Stage
 from stream.runner import StageRunner
 
-__all__ = ["retention", "run", "stop_on_signals"]
+__all__ = ["beside", "retention", "run", "stop_on_signals"]
 
 IDLE_S = 0.25  # between two looks round when nothing comes
 MARGIN = timedelta(minutes=10)
 
 
-def retention(stages: Sequence[Stage]) -> timedelta:
-    """Return how much a log must keep: the longest memory of the stages, and a margin."""
-    return max(stage.make(0).memory for stage in stages) + MARGIN
+def retention(stages: Sequence[Stage]) -> dict[str, timedelta]:
+    """Return, by topic, how much a log must keep: the longest memory of its readers, and more."""
+    kept: dict[str, timedelta] = {}
+    for stage in stages:
+        topic = stage.reads.name
+        kept[topic] = max(kept.get(topic, timedelta(0)), stage.make(0).memory + MARGIN)
+    return kept
 
 
 def stop_on_signals(stop: asyncio.Event | None = None) -> asyncio.Event:
@@ -86,3 +90,34 @@ async def run(
         coming.cancel()
         with suppress(asyncio.CancelledError):
             await coming
+
+
+async def beside(
+    main: Coroutine[None, None, None],
+    parts: Sequence[Callable[[asyncio.Event], Coroutine[None, None, None]]],
+) -> None:
+    """Run parts beside what matters, and end them one after the other when it has ended.
+
+    Parameters
+    ----------
+    main
+        When it ends, all ends; what it raises is raised here, and so is what a part raises.
+    parts
+        Each runs until the event that it is given is set; it may end before.
+    """
+    ends = [asyncio.Event() for _ in parts]
+    tasks = [asyncio.ensure_future(part(end)) for part, end in zip(parts, ends, strict=True)]
+    doing = asyncio.ensure_future(main)
+    try:
+        running = {doing, *tasks}
+        while not doing.done():
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        for task, end in zip(tasks, ends, strict=True):
+            end.set()
+            await task
+    finally:
+        for task in (doing, *tasks):
+            task.cancel()
+        await asyncio.gather(doing, *tasks, return_exceptions=True)

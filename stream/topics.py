@@ -42,8 +42,10 @@ OBSERVATIONS = Topic(
 )
 DETECTIONS = Topic("detections", "region", "JSON: Pick, Motion or Heartbeat")
 EVENTS = Topic("events", "event id", "JSON: one version of an event")
-ALERTS = Topic("alerts", "event and country", "CAP 1.2 XML")
-HELD = Topic("held", "event and country", "JSON: a message that waits for people, or their word")
+ALERTS = Topic("alerts", "event, country and audience", "CAP 1.2 XML")
+HELD = Topic(
+    "held", "event, country and audience", "JSON: a message that waits for people, or their word"
+)
 FACTS = Topic("facts", "what it is about", "JSON: what was decided, sent, answered, for the ledger")
 LEDGER = Topic("ledger", "what it is about", "JSON: facts in a chain of hashes, kept for ever")
 REJECTS = Topic("rejects", "source", "JSON: what could not be read, and why")

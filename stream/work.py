@@ -56,7 +56,7 @@ async def work(
     beside
         Run together with the stages, such as a source; each ends by itself after `stop`.
     batch, stale_after
-        See `StageRunner`.
+        See `StageRunner`; a stage that keeps all skips nothing.
     metrics
         Where the stages count.
     """
@@ -70,7 +70,7 @@ async def work(
                         log,
                         stage,
                         limit=batch,
-                        stale_after=stale_after,
+                        stale_after=None if stage.keeps_all else stale_after,
                         commit_every_s=COMMIT_S,
                         meter=None if metrics is None else metrics.stage(stage.name),
                     )

@@ -156,9 +156,7 @@ def _anticlockwise(root):
 
 def _complete(root):
     tags = ("expires", "area/areaDesc", "web", "headline", "description", "instruction")
-    return text(root, "scope") != "Public" or all(
-        (text(info, tag) or "").strip() for info in _infos(root) for tag in tags
-    )
+    return all((text(info, tag) or "").strip() for info in _infos(root) for tag in tags)
 
 
 def _places(root):
@@ -170,17 +168,46 @@ def _places(root):
     )
 
 
+def _scope(root):
+    """Restricted says to what, Private to whom; each info of those says for whom it is."""
+    scope = text(root, "scope")
+    if scope == "Restricted" and not (text(root, "restriction") or "").strip():
+        return False
+    if scope == "Private" and not (text(root, "addresses") or "").strip():
+        return False
+    return scope == "Public" or all((text(i, "audience") or "").strip() for i in _infos(root))
+
+
 def _languages(root):
     languages = [text(info, "language") for info in _infos(root)]
     return bool(languages) and len(set(languages)) == len(languages)
 
 
+HAZARD_CODES = {
+    "flood": "OET-081",
+    "flash flood": "OET-079",
+    "lake outburst": "OET-079",
+    "dam break": "OET-052",
+    "debris flow": "OET-056",
+    "landslide": "OET-119",
+    "heavy rain": "OET-159",
+    "radioactive release": "OET-156",
+    "chemical release": "OET-037",
+}
+"""By the parameter `hazard`; without it, it is an earthquake."""
+
+
 def _event_code(root):
-    return all(
-        (text(info, "eventCode/valueName"), text(info, "eventCode/value"))
-        == ("OET:v1.2", "OET-068")
-        for info in _infos(root)
-    )
+    for info in _infos(root):
+        hazard = [
+            text(p, "value")
+            for p in info.iter(CAP + "parameter")
+            if text(p, "valueName") == "hazard"
+        ]
+        code = HAZARD_CODES.get(hazard[0]) if hazard else "OET-068"
+        if (text(info, "eventCode/valueName"), text(info, "eventCode/value")) != ("OET:v1.2", code):
+            return False
+    return True
 
 
 def _cell_broadcast(root):
@@ -208,6 +235,7 @@ RULES = {
     "UTC": _utc_is_minus_zero,
     "complete": _complete,
     "area": _places,
+    "scope": _scope,
     "languages": _languages,
     "cell broadcast": _cell_broadcast,
     "event code": _event_code,
@@ -238,7 +266,12 @@ def _sequence(roots):
         said.append((content, sent))
 
         chain = chains.setdefault(
-            (text(root, "incidents"), text(root, "info/area/geocode/value")), []
+            (
+                text(root, "incidents"),
+                text(root, "info/area/geocode/value"),
+                text(root, "info/audience"),
+            ),
+            [],
         )
         live = {name for name, expires in chain if expires > sent}
         kind = text(root, "msgType")

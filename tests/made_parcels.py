@@ -35,7 +35,7 @@ def alert(
     references="",
     status="Test",
     country="KZ",
-    audience="",
+    audience="public",
     sent_us=BEGIN_US,
     onset_s=40,
     expires_s=600,

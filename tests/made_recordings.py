@@ -7,7 +7,13 @@ import numpy as np
 
 from alatau import Configuration
 from detect.geodesy import distance_azimuth
-from detect.settings import DetectSettings, LocateSettings, PickSettings, TrustSettings
+from detect.settings import (
+    DetectSettings,
+    LocateSettings,
+    MudflowSettings,
+    PickSettings,
+    TrustSettings,
+)
 from detect.traveltimes import load
 from ingest.channels import Channel, ChannelTable, Station
 from ingest.miniseed import encode
@@ -43,6 +49,9 @@ SHORT = Configuration(
         ),
         locate=LocateSettings(event_life_s=20.0, pick_life_s=15.0),
         trust=TrustSettings(window_s=30.0),
+        mudflow=MudflowSettings(
+            noise_s=30.0, sustain_s=15.0, emergent_s=15.0, sudden_s=30.0, hold_s=10.0
+        ),
     ),
 )
 """Stages that forget within a minute or two, so that a rewind does not read everything."""

@@ -568,6 +568,7 @@ def test_garbage_in_all_topics_at_once_and_the_alerts_still_come():
 
 
 def test_stages_that_read_these_topics_are_those_of_the_pipeline():
-    kinds = [type(s.make(0)) for s in pipeline(Configuration(), recording(1, []).channels)]
-    assert kinds[1:] == [LocateOperator, DispatchOperator]
-    assert isinstance(pipeline(Configuration(), recording(1, []).channels)[0], Stage)
+    stages = {s.reads: s for s in pipeline(Configuration(), recording(1, []).channels)}
+    assert isinstance(stages[DETECTIONS].make(0), LocateOperator)
+    assert isinstance(stages[EVENTS].make(0), DispatchOperator)
+    assert isinstance(stages[WAVEFORMS], Stage)

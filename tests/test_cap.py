@@ -1,6 +1,7 @@
 """CAP: the checker itself, reading back, refusing, and the golden messages."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,8 @@ CONTRACTS = Path(__file__).parent / "contracts"
 
 def said(quakes, settings=None):
     """The CAP messages that a log of events makes due."""
-    operator = DispatchOperator(settings or DispatchSettings(), PLACES, StraightRays())
+    english = settings or DispatchSettings(languages=("en",))
+    operator = DispatchOperator(english, PLACES, StraightRays())
     return [o.value for o in operator.process(records(quakes)) if o.topic == ALERTS.name]
 
 
@@ -42,9 +44,24 @@ def alert_update_cancel():
 @pytest.mark.parametrize("kind", ["alert", "update", "cancel"])
 def test_golden(kind):
     value = dict(zip(["alert", "update", "cancel"], alert_update_cancel(), strict=True))[kind]
-    golden = (CONTRACTS / f"cap-{kind}.xml").read_bytes()
+    file = CONTRACTS / f"cap-{kind}.xml"
+    if os.environ.get("ALATAU_WRITE_GOLDEN"):
+        file.write_bytes(value)
+    golden = file.read_bytes()
     assert value == golden
     assert cap.build(cap.parse(golden)) == golden
+
+
+@pytest.mark.parametrize("kind", ["alert", "update", "cancel"])
+def test_a_message_of_before_audiences_is_read_and_written_as_it_was(kind):
+    value = (CONTRACTS / f"cap-{kind}-before-audiences.xml").read_bytes()
+    message = cap.parse(value)
+    assert (message.audience, message.audience_kind, message.addresses) == ("", "", ())
+    assert cap.build(message) == value
+    now = cap.parse((CONTRACTS / f"cap-{kind}.xml").read_bytes())
+    assert now.chain == message.chain
+    same = {"audience": "", "audience_kind": ""}
+    assert msgspec.structs.replace(now, **same) == message
 
 
 def test_the_three_break_no_rule():
@@ -227,6 +244,7 @@ def messages(draw):
     is_cancel = kind == "Cancel"
     reasons = st.sampled_from(["nothing", "same", "weaker"])
     named = draw(st.lists(st.tuples(TEXT, st.integers(0, 2**40)), max_size=5))
+    whose = draw(st.sampled_from(["", "public", "civil-protection", "operator", "machine"]))
     return Message(
         identifier=draw(NAME),
         sender=draw(NAME),
@@ -273,6 +291,9 @@ def messages(draw):
         web=draw(NAME),
         contact=draw(TEXT),
         languages=tuple(draw(st.lists(st.sampled_from(LANGUAGES), min_size=1, unique=True))),
+        audience=draw(NAME) if whose else "",
+        audience_kind=whose,
+        addresses=tuple(draw(st.lists(NAME, max_size=3))),
     )
 
 

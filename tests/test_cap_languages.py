@@ -97,5 +97,6 @@ def test_a_message_of_before_polygons_and_zones_is_still_read():
     assert cap.reference(message).endswith("2024-01-22T18:09:24-00:00")
     now = cap.parse((Path(__file__).parent / "contracts" / "cap-update.xml").read_bytes())
     later = ("areas", "timezone", "exposure", "area_geonameids", "population_coverage")
+    later += ("audience", "audience_kind")
     same = {name: getattr(message, name) for name in later} | {"references": message.references}
     assert msgspec.structs.replace(now, **same) == message

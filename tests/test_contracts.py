@@ -8,6 +8,10 @@ import pytest
 from detect import detections, events
 from detect.detections import Heartbeat, Motion, Pick
 from detect.events import Earthquake
+from detect.hazards import readings
+from detect.hazards.readings import Tremor
+from ingest import observations
+from ingest.observations import Observation
 from stream import rejects
 
 CONTRACTS = Path(__file__).parent / "contracts"
@@ -17,6 +21,8 @@ SAMPLES = [
     ("motion-2", detections, Motion),
     ("heartbeat-1", detections, Heartbeat),
     ("earthquake-2", events, Earthquake),
+    ("observation-1", observations, Observation),
+    ("tremor-1", readings, Tremor),
 ]
 OLDER = [("motion-1", detections, Motion), ("earthquake-1", events, Earthquake)]
 

@@ -11,11 +11,13 @@ from detect import traveltimes
 from detect.events import Shaking
 from detect.geodesy import distances_km, line_distances_km
 from detect.shaking import intensity
-from dispatch import places, policy
+from dispatch import places, policy, rules
 from dispatch.lifecycle import Lifecycle
 from dispatch.policy import ImpossibleEventError, Shaken
+from dispatch.revision import Revision
 from dispatch.service import DispatchOperator
 from dispatch.settings import CountryPolicy, DispatchSettings, Policy
+from dispatch.sites import gather
 
 TIMES = traveltimes.load()
 
@@ -27,6 +29,13 @@ def told(quake, settings=None, *, seconds=15):
     lifecycle = Lifecycle(settings, places.load(), TIMES, memory)
     messages = lifecycle.fold(quake, quake.origin_time_us + round(seconds * 1e6))
     return {place.name: place for message in messages for place in message.places}
+
+
+def shaken(quake, towns, settings):
+    """Every place of towns that any policy could want to tell, by country."""
+    lowest = settings.policy.min_intensity - settings.policy.hysteresis
+    now_us = quake.origin_time_us + 15_000_000
+    return Revision(quake, settings, towns, gather(settings, towns), TIMES, lowest, now_us).shaken
 
 
 def shaking(**changes):
@@ -121,7 +130,7 @@ def test_shaken_leaves_no_place_out_along_a_rupture():
     quake = msgspec.structs.replace(WUSHI, magnitude=6.5, rupture=line)
     every = places.load()
     settings = DispatchSettings(max_distance_km=1000.0)
-    found = policy.shaken(quake, every, settings)
+    found = shaken(quake, every, settings)
     indices = {place.index for group in found.values() for place in group}
     distance = line_distances_km(line, every.latitude, every.longitude)
     degrees = np.round(intensity(6.5, distance, quake.depth_km), 1)
@@ -243,18 +252,18 @@ def test_hysteresis_is_for_places_that_have_been_told():
 
 
 def test_shaken_finds_all_that_reach_the_level():
-    found = policy.shaken(earthquake(magnitude=7.8), PLACES, DispatchSettings())
+    found = shaken(earthquake(magnitude=7.8), PLACES, DispatchSettings())
     names = {PLACES.name[p.index] for group in found.values() for p in group}
     assert names == {"Almaty", "Talghar", "Kegen", "Karakol", "Naryn", "Near the source"}
     assert set(found) == {"KZ", "KG", "CN"}
     near = DispatchSettings(max_distance_km=10.0)
-    assert set(policy.shaken(earthquake(magnitude=9.0), PLACES, near)) == {"CN"}
+    assert set(shaken(earthquake(magnitude=9.0), PLACES, near)) == {"CN"}
 
 
 @pytest.mark.parametrize("quake", [WUSHI, TARAZ, MURGHAB, VERNY])
 def test_shaken_leaves_no_place_out(quake):
     every = places.load()
-    found = policy.shaken(quake, every, DispatchSettings())
+    found = shaken(quake, every, DispatchSettings())
     indices = sorted(place.index for group in found.values() for place in group)
     distance = distances_km(quake.latitude, quake.longitude, every.latitude, every.longitude)
     degrees = np.round(intensity(quake.magnitude, distance, quake.depth_km), 1)
@@ -274,16 +283,24 @@ def test_what_a_country_leaves_out_is_as_for_all():
     assert settings.policy_for("KG") == Policy(expires_s=900)
 
 
+def stands(quake, chosen, *, told=False):
+    return rules.standing(quake, chosen, told=told).stands
+
+
 def test_stands():
     common = Policy()
-    assert policy.stands(earthquake(), common, told=False) is True
-    assert policy.stands(earthquake(status="provisional"), common, told=False) is None
-    assert policy.stands(earthquake(magnitude=None), common, told=True) is None
-    assert policy.stands(earthquake(magnitude=4.4), common, told=False) is False
-    assert policy.stands(earthquake(magnitude=4.4), common, told=True) is True
-    assert policy.stands(earthquake(magnitude=4.1), common, told=True) is False
-    eager = Policy(min_status="provisional")
-    assert policy.stands(earthquake(status="provisional"), eager, told=False) is True
+    assert stands(earthquake(), common) is True
+    assert stands(earthquake(status="provisional"), common) is None
+    assert stands(earthquake(magnitude=None), common, told=True) is None
+    assert stands(earthquake(magnitude=4.4), common) is False
+    assert stands(earthquake(magnitude=4.4), common, told=True) is True
+    assert stands(earthquake(magnitude=4.1), common, told=True) is False
+    assert stands(earthquake(status="provisional"), Policy(min_status="provisional")) is True
+    assert stands(earthquake(magnitude_stations=1), common) is None
+    assert stands(earthquake(magnitude_sigma=0.31), Policy(max_magnitude_sigma=0.3)) is None
+    assert stands(earthquake(magnitude_sigma=None), Policy(max_magnitude_sigma=0.3)) is None
+    assert stands(earthquake(magnitude_sigma=0.3), Policy(max_magnitude_sigma=0.3)) is True
+    assert stands(earthquake(magnitude_sigma=9.0), Policy(max_magnitude_sigma=0.3), told=True)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_a_message_is_confirmed_by_the_broker_and_retained(broker):
 
     outcome, (message,) = asyncio.run(scene())
     assert outcome.state == "delivered"
-    assert (str(message.topic), message.payload) == ("alatau/KZ/ca.1", alert().value)
+    assert (str(message.topic), message.payload) == ("alatau/KZ/public/ca.1", alert().value)
     assert (message.retain, message.qos) == (True, 1)
     properties = message.properties.json()
     assert properties["ContentType"] == "application/cap+xml"
@@ -99,6 +99,19 @@ def test_who_comes_later_gets_the_newest_of_each_event(broker):
         return read(alert("ca.1_KZ_2")).value == message.payload
 
     assert asyncio.run(scene())
+
+
+def test_what_one_audience_is_told_stays_when_another_is_told_otherwise(broker):
+    async def scene():
+        made = channel(broker)
+        await connected(made)
+        await made.send(attempt(alert("ca.1_KZ_0", audience="civil-protection")))
+        await made.send(attempt(alert("ca.1_KZ_public_0", audience="public", kind="Cancel")))
+        await made.close()
+        return await heard(broker, "alatau/KZ/#", 2)
+
+    topics = sorted(str(message.topic) for message in asyncio.run(scene()))
+    assert topics == ["alatau/KZ/civil-protection/ca.1", "alatau/KZ/public/ca.1"]
 
 
 def test_an_acknowledgement_comes_in_even_if_it_was_sent_while_we_were_away(broker):

@@ -17,10 +17,10 @@ from detect.detections import Pick
 from ingest.sources import archive
 from stream.memory import MemoryLog
 from stream.runner import CAUSE, StageRunner
-from stream.topics import ALERTS, DETECTIONS, EVENTS, REJECTS, WAVEFORMS
+from stream.topics import ALERTS, DETECTIONS, EVENTS, OBSERVATIONS, REJECTS, WAVEFORMS
 
 RIDGECREST = Path(__file__).parents[1] / "benchmarks" / "events" / "ridgecrest-2019-near"
-SAID = (DETECTIONS, EVENTS, ALERTS, REJECTS)
+SAID = (DETECTIONS, OBSERVATIONS, EVENTS, ALERTS, REJECTS)
 LONG = timedelta(days=99)
 
 

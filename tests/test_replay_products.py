@@ -262,6 +262,7 @@ def test_products_on_disk_replace_those_of_an_earlier_replay(tmp_path):
         "alerts/001-quake_US_1.xml",
         "alerts/notes.xml",
         "events.quakeml",
+        "ledger.jsonl",
         "picture.png",
         "report.json",
     ]

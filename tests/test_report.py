@@ -10,7 +10,7 @@ from lxml import etree, html
 from made_parcels import BEGIN_US
 from test_ledger import ledger_of, outputs
 
-from dispatch import cap, facts, ledger, report
+from dispatch import cap, facts, ledger, ledger_words, report
 from dispatch.facts import (
     Acknowledgement,
     Decision,
@@ -22,6 +22,7 @@ from dispatch.facts import (
     Sources,
     Started,
 )
+from dispatch.ledger_words import words
 from dispatch.report_page import page
 from dispatch.sendai import People, sendai
 
@@ -212,9 +213,17 @@ def test_a_broken_ledger_says_so():
 
 
 def test_each_entry_in_a_line():
-    told = list(report.lines(entries()))
-    assert len(told) == len(TOLD)
-    assert told[1].split()[2:] == ["sources", 'hazard="earthquake"', "healthy=31", "silent=9"]
+    told = [ledger_words.line(entry) for entry in entries()]
+    assert told[1].split(maxsplit=4)[3:] == ["sources", "earthquake: 31 of 40 healthy, 9 silent"]
+    assert told[4].endswith("UZ / public: not told of ca.1.0: intensity (2.1 < 4.0)")
+    assert told[9].endswith("hook: delivered ca.1_KZ_0, attempt 2, 38 s before S")
+    assert told[10].endswith("perhaps not for the first time, 40 s before S")
+    assert {len(each) - len(words(fact)[1]) for each, fact in zip(told, TOLD, strict=True)} == {
+        ledger_words.HEAD
+    }
+    about = [ledger_words.is_about(entry, "ca.1") for entry in entries()]
+    assert about == [not isinstance(fact, Started | Sources) for fact in TOLD]
+    assert not any(ledger_words.is_about(entry, "ca") for entry in entries())
 
 
 def watch(seconds, healthy, silent=0, hazard="earthquake"):

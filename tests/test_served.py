@@ -85,6 +85,22 @@ def test_no_warning_is_never_said_without_who_watches(sources, age_s, text, is_a
     assert json.loads(geojson(made, BEGIN_US, Delays()))["statement"]["text"] == said.text
 
 
+def test_a_warning_that_is_shown_elsewhere_is_no_all_clear():
+    made = board()
+    actual = read(alert(status="Actual"))
+    made.put_elsewhere(actual)
+    said = made.statement(BEGIN_US)
+    assert said.text.startswith("No warning that is shown here is in force, but others are.")
+    assert (said.is_all_clear, said.in_force) == (False, 0)
+    made.put_elsewhere(
+        read(alert("ca.1_KZ_1", kind="Cancel", status="Actual", sent_us=BEGIN_US + S))
+    )
+    assert made.statement(BEGIN_US + 2 * S).is_all_clear
+    drill = board()
+    drill.put_elsewhere(read(alert(status="Exercise")))
+    assert drill.statement(BEGIN_US).is_all_clear, "a drill elsewhere is none of ours"
+
+
 def test_every_hazard_must_be_watched():
     made = board()
     made.hear(watched(1, 10, hazard="mudflow"))
@@ -100,11 +116,15 @@ def test_old_news_of_the_sources_changes_nothing():
     assert made.statement(BEGIN_US).is_all_clear
 
 
+def actual(*names, **changes):
+    return alert(*names, status="Actual", **changes)
+
+
 def test_what_is_in_force():
-    first = alert("ca.1_KZ_0")
-    second = alert("ca.1_KZ_1", kind="Update", sent_us=BEGIN_US + S)
-    third = alert("ca.1_KZ_2", kind="Cancel", sent_us=BEGIN_US + 2 * S)
-    other = alert("ca.2_KZ_0", chain="ca.2_KZ")
+    first = actual("ca.1_KZ_0")
+    second = actual("ca.1_KZ_1", kind="Update", sent_us=BEGIN_US + S)
+    third = actual("ca.1_KZ_2", kind="Cancel", sent_us=BEGIN_US + 2 * S)
+    other = actual("ca.2_KZ_0", chain="ca.2_KZ")
     made = board(first, second, other)
     said = made.statement(BEGIN_US)
     assert (said.in_force, said.is_all_clear) == (2, False)
@@ -117,6 +137,16 @@ def test_what_is_in_force():
     assert [p.identifier for p in made.standing(late)] == ["ca.1_KZ_2", "ca.1_KZ_1"]
     made.sweep(late + 2 * S)
     assert made.parcel("ca.1_KZ_2") is None
+
+
+def test_drills_are_no_warnings_and_are_told_apart():
+    made = board(actual("ca.1_KZ_0"), alert("ca.2_KZ_0", chain="ca.2_KZ", status="Exercise"))
+    said = made.statement(BEGIN_US)
+    assert (said.in_force, said.drills) == (1, 1)
+    assert said.text.startswith("1 warning is in force. Messages of tests and exercises: 1. earth")
+    drill = board(alert()).statement(BEGIN_US)
+    assert (drill.in_force, drill.drills, drill.is_all_clear) == (0, 1, True)
+    assert drill.text.startswith("No warning is in force. Messages of tests and exercises: 1. ")
 
 
 def test_the_atom_feed():
@@ -157,7 +187,7 @@ def test_geojson_of_polygons_and_circles():
     assert second["geometry"] == {"type": "Point", "coordinates": [76.9, 43.25]}
     assert first["properties"]["leadSeconds"] == 27.0, "40 s, less 10 s gone and 3 s for the way"
     assert first["properties"]["severity"] == "Severe"
-    assert document["statement"]["inForce"] == 2
+    assert document["statement"]["drills"] == 2
 
 
 def test_the_polygon_of_a_real_message_can_be_drawn():
@@ -302,10 +332,10 @@ def test_everything_is_served_as_it_comes(tmp_path):
         "/alerts/nothing.xml": (404, "text/plain"),
     }
     assert seen["/alerts/ca.1_KZ_0.xml"][1] == alert().value
-    assert b"1 warning is in force. earthquake: 40 of 40" in seen["/alerts.atom"][1]
+    assert b"Messages of tests and exercises: 1. earthquake: 40 of 40" in seen["/alerts.atom"][1]
     assert b"ca.20240122T180911-AAK" in seen["/events.quakeml"][1]
     status = json.loads(seen["/status.json"][1])
-    assert status["statement"]["inForce"] == 1
+    assert (status["statement"]["inForce"], status["statement"]["drills"]) == (0, 1)
 
 
 def test_what_has_not_changed_is_not_sent_again(tmp_path):
@@ -474,7 +504,7 @@ def test_a_second_process_shows_the_same_and_sends_nothing(tmp_path):
         await other.stop()
         return shown
 
-    assert b"2 warnings are in force" in serve(scene, tmp_path)
+    assert b"Messages of tests and exercises: 2." in serve(scene, tmp_path)
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):
@@ -525,7 +555,8 @@ def test_it_delivers_until_a_stop(tmp_path):
 
     told = asyncio.run(scene())
     states = {(f.channel, f.state) for f in told if isinstance(f, Delivery)}
-    assert {("feed", "sent"), ("hook", "queued"), ("hook", "failed")} <= states
+    assert {("hook", "queued"), ("hook", "failed")} <= states
+    assert not any(channel == "feed" for channel, _ in states), "nothing is served, so no feed"
 
 
 def test_how_the_sources_are_is_told_when_it_changes_and_now_and_then():
@@ -561,3 +592,23 @@ def test_how_the_sources_are_is_told_when_it_changes_and_now_and_then():
         (12, 2, 0),
         (20, 1, 1),
     ]
+
+
+def test_a_start_is_no_silence():
+    """What has been reported in the last minute counts from the first fact on."""
+
+    async def scene():
+        log, clock = MemoryLog(), Clock()
+        for age_s in (120, 5):
+            at_us = clock() - age_s * S
+            heard = (station_motion("XX.A" if age_s == 5 else "XX.B", (43.0, 77.0), at_us),)
+            said = detections.encode(Motion(partition=0, time_us=at_us, stations=heard))
+            await log.append([Output(DETECTIONS.name, b"r", said, 0, at_us // 1000)])
+        watch = SourceWatch(log, Health(["XX.A", "XX.B"], 10.0), clock)
+        await watch.start()
+        await watch.step()
+        (record,) = await log.read(FACTS.name, 0, 0, 99)
+        return facts.decode(record.value)
+
+    told = asyncio.run(scene())
+    assert (told.healthy, told.silent) == (1, 1)

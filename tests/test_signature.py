@@ -45,6 +45,65 @@ def test_the_same_message_gives_the_same_bytes(kind):
     assert signed(kind) == signed(kind)
 
 
+def by_the_library(value, kind):
+    """What signxml makes of a message with our key."""
+    signer = XMLSigner(
+        method=SignatureConstructionMethod.enveloped,
+        signature_algorithm=f"{'rsa' if kind == 'rsa' else 'ecdsa'}-sha256",
+        digest_algorithm="sha256",
+        c14n_algorithm="http://www.w3.org/2001/10/xml-exc-c14n#",
+    )
+    made = signer.sign(
+        etree.fromstring(value), key=signature._Deterministic(key(kind)) if kind == "ec"
+        else key(kind), cert=[certificate(kind)],
+    )  # fmt: skip
+    return etree.tostring(made, encoding="UTF-8", xml_declaration=True)
+
+
+GOLDENS = sorted(
+    [*(Path(__file__).parent / "golden").rglob("*.xml"),
+     *(Path(__file__).parent / "contracts").glob("cap-*.xml")]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_quick_way_signs_as_the_library_does(kind):
+    assert len(GOLDENS) >= 11
+    for file in GOLDENS:
+        value = file.read_bytes()
+        assert signed(kind, value=value) == by_the_library(value, kind)
+
+
+@pytest.mark.parametrize("file", GOLDENS, ids=lambda file: file.name)
+def test_what_we_write_is_canonical(file):
+    value = file.read_bytes()
+    canonical = etree.tostring(etree.fromstring(value), method="c14n", exclusive=True)
+    assert value.partition(b"\n")[2].rstrip(b"\n") == canonical
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        GOOD.replace(b"<web>", b"<web><!-- x -->"),
+        GOOD.replace(b"<web>", b"<web>&#13;&quot;"),
+        GOOD.replace(b"<web>", b"<web><![CDATA[<]]>"),
+        GOOD.replace(b"<web>", b"<web>\r\n"),
+        GOOD.replace(b"<source>Alatau</source>", b"<source/>"),
+        GOOD.replace(b"<info>", b'<info xmlns:x="urn:y">', 1),
+        GOOD.replace(b"<?xml version='1.0' encoding='UTF-8'?>\n", b""),
+    ],
+)
+def test_what_is_not_canonical_is_made_so(changed):
+    assert changed != GOOD
+    for kind in KINDS:
+        assert checked(signed(kind, value=changed), certificate(kind)) is not None
+
+
+def test_what_is_no_alert_is_not_signed():
+    with pytest.raises(ValueError, match="no alert"):
+        signed(value=b"<html/>")
+
+
 def test_another_program_checks_ours():
     """signxml as it comes, with our certificate as its only authority."""
     from signxml.verifier import XMLVerifier

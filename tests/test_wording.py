@@ -57,7 +57,9 @@ def texts(values, path=""):
 
 def test_every_language_that_can_be_set_has_its_texts():
     folder = importlib.resources.files("dispatch") / "texts"
-    assert {file.name for file in folder.iterdir()} == {f"{code}.toml" for code in names.LANGUAGES}
+    found = {file.name for file in folder.iterdir()}
+    kinds = ("", "hazards.")
+    assert found == {f"{kind}{code}.toml" for kind in kinds for code in names.LANGUAGES}
     assert all(wording.load(code).language == code for code in names.LANGUAGES)
 
 

@@ -6,6 +6,7 @@ import urllib.request
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import msgspec
 import pytest
 from test_runner import IN, MIDDLE, Falls, Sums, given_numbers, heard, stage
 
@@ -168,6 +169,28 @@ def test_a_backlog_that_grows_too_old_while_working_is_skipped(monkeypatch):
         return len(await log.read(MIDDLE.name, 0, 0, 999))
 
     assert asyncio.run(check()) == 10, "one batch, and then it looked"
+
+
+@pytest.mark.parametrize(("keeps_all", "read"), [(False, 0), (True, 40)])
+def test_a_stage_that_keeps_all_skips_nothing_however_old(keeps_all, read):
+    async def check():
+        log, stop = MemoryLog(), asyncio.Event()
+
+        @asynccontextmanager
+        async def opened():
+            yield log
+
+        await log.append(given_numbers([1] * 40, step_ms=60_000))
+        all_of_it = msgspec.structs.replace(stage(), keeps_all=keeps_all)
+        working = asyncio.create_task(
+            work(opened, [all_of_it], stop, stale_after=timedelta(seconds=60))
+        )
+        await asyncio.sleep(0.05)
+        stop.set()
+        await asyncio.wait_for(working, 5)
+        return len(await log.read(MIDDLE.name, 0, 0, 999))
+
+    assert asyncio.run(check()) == read
 
 
 def test_what_the_log_dropped_unread_is_said(caplog):

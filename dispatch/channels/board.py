@@ -3,6 +3,7 @@
 A fold; the documents made of it are functions of it and of the time.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -38,17 +39,19 @@ class Statement(Struct, frozen=True, rename="camel"):
     ----------
     text
         For people.
-    in_force
-        Warnings that stand; those that a Cancel has ended do not count.
+    in_force, drills
+        Warnings that stand and are shown, and messages of tests and exercises; those that a
+        Cancel has ended do not count.
     is_all_clear
-        Whether silence means that nothing was seen: no warning stands, and enough sources of
-        every hazard are healthy.
+        Whether silence means that nothing was seen: no warning stands, here or on a channel that
+        shows others, and enough sources of every hazard are healthy.
     sources
         By hazard.
     """
 
     text: str
     in_force: int
+    drills: int
     is_all_clear: bool
     sources: tuple[SourcesState, ...]
 
@@ -71,12 +74,17 @@ class Board:
         self._least = least
         self._events_us = round(events_s * 1e6)
         self._parcels: dict[str, Parcel] = {}
+        self._elsewhere: dict[str, Parcel] = {}
         self._sources: dict[str, Sources] = {}
         self._events: dict[str, Earthquake] = {}
 
     def put(self, parcel: Parcel) -> None:
         """Show a message until it expires; the same again changes nothing."""
         self._parcels.setdefault(parcel.identifier, parcel)
+
+    def put_elsewhere(self, parcel: Parcel) -> None:
+        """Take in a message that is not shown here: while it stands there is no all-clear."""
+        self._elsewhere.setdefault(parcel.identifier, parcel)
 
     def hear(self, sources: Sources) -> None:
         """Take in how sources are; what is older than what is known changes nothing."""
@@ -95,6 +103,7 @@ class Board:
     def sweep(self, now_us: int) -> None:
         """Let go of what is not shown any more."""
         self._parcels = {i: p for i, p in self._parcels.items() if p.expires_us > now_us}
+        self._elsewhere = {i: p for i, p in self._elsewhere.items() if p.expires_us > now_us}
         oldest = now_us - self._events_us
         self._events = {i: e for i, e in self._events.items() if e.updated_us > oldest}
 
@@ -104,15 +113,11 @@ class Board:
 
     def standing(self, now_us: int) -> list[Parcel]:
         """Return all messages that have not expired, the newest first."""
-        shown = [p for p in self._parcels.values() if p.expires_us > now_us]
-        return sorted(shown, key=lambda p: (p.sent_us, p.identifier), reverse=True)
+        return _standing(self._parcels, now_us)
 
     def newest(self, now_us: int) -> list[Parcel]:
         """Return the newest message of each chain that has not expired, the newest first."""
-        chains: dict[str, Parcel] = {}
-        for parcel in self.standing(now_us):
-            chains.setdefault(parcel.chain, parcel)
-        return list(chains.values())
+        return _newest(self.standing(now_us))
 
     def events(self, now_us: int) -> list[Earthquake]:
         """Return the events of late, each as last revised, the newest first."""
@@ -137,23 +142,44 @@ class Board:
             )
             for hazard, known in sorted(self._sources.items())
         )
-        in_force = sum(p.type != "Cancel" for p in self.newest(now_us))
+        shown = _in_force(self.standing(now_us))
+        in_force = sum(p.status == "Actual" for p in shown)
+        drills = len(shown) - in_force
+        elsewhere = sum(p.status == "Actual" for p in _in_force(_standing(self._elsewhere, now_us)))
         blind = [s for s in states if not s.is_fresh]
         thin = [s for s in states if s.is_fresh and s.healthy < max(self._least * s.expected, 1)]
         watch = not blind and not thin and bool(states)
-        said = (
-            f"{in_force} warning{'s are' if in_force > 1 else ' is'} in force."
-            if in_force
-            else "No warning is known of."
-            if not watch
-            else "No warning is in force."
-        )
+        if in_force:
+            said = f"{in_force} warning{'s are' if in_force > 1 else ' is'} in force."
+        elif elsewhere:
+            said = "No warning that is shown here is in force, but others are."
+        else:
+            said = "No warning is in force." if watch else "No warning is known of."
         told = [
             f"{s.hazard}: {s.healthy} of {s.expected} sources healthy at {s.at}" for s in states
         ]
         parts = [said, *(f"{each}." for each in told)]
+        if drills:
+            parts.insert(1, f"Messages of tests and exercises: {drills}.")
         if not states or blind:
             parts.append("The state of the sources is not known: silence is no all-clear.")
         elif thin:
             parts.append("Too few sources are healthy: silence is no all-clear.")
-        return Statement(" ".join(parts), in_force, watch and not in_force, states)
+        is_all_clear = watch and not in_force and not elsewhere
+        return Statement(" ".join(parts), in_force, drills, is_all_clear, states)
+
+
+def _standing(parcels: Mapping[str, Parcel], now_us: int) -> list[Parcel]:
+    shown = [parcel for parcel in parcels.values() if parcel.expires_us > now_us]
+    return sorted(shown, key=lambda p: (p.sent_us, p.identifier), reverse=True)
+
+
+def _in_force(newest_first: Iterable[Parcel]) -> list[Parcel]:
+    return [parcel for parcel in _newest(newest_first) if parcel.type != "Cancel"]
+
+
+def _newest(newest_first: Iterable[Parcel]) -> list[Parcel]:
+    chains: dict[str, Parcel] = {}
+    for parcel in newest_first:
+        chains.setdefault(parcel.chain, parcel)
+    return list(chains.values())

@@ -1,7 +1,8 @@
-"""Messages by MQTT 5: the newest of each event is retained until it expires.
+"""Messages by MQTT 5: the newest of each event and audience is retained until it expires.
 
-Topics are ``TOPIC/COUNTRY/EVENT``, so that ``TOPIC/KZ/#`` is all of one country. Quality of
-service 1: the broker confirms each message, and may have it more than once; the user property
+Topics are ``TOPIC/COUNTRY/AUDIENCE/EVENT``, so that ``TOPIC/KZ/#`` is all of one country, and what
+one audience is told never takes the place of what another is told. Quality of service 1: the
+broker confirms each message, and may have it more than once; the user property
 ``idempotency-key`` tells repeats. Acknowledgements (CAP Ack) come in on ``TOPIC/ack``.
 """
 
@@ -100,9 +101,8 @@ class MqttChannel:
             ("lead-seconds", f"{attempt.lead_s:.1f}"),
             ("status", parcel.status),
         ]
-        topic = "/".join(
-            (self._settings.topic, _level(parcel.country), _level(parcel.event or parcel.chain))
-        )
+        levels = (parcel.country, parcel.audience, parcel.event or parcel.chain)
+        topic = "/".join((self._settings.topic, *map(_level, levels)))
         try:
             await client.publish(topic, parcel.value, qos=1, retain=True, properties=properties)
         except aiomqtt.MqttError as error:

@@ -105,8 +105,8 @@ class Mqtt(Route, frozen=True, kw_only=True):
     topic: Annotated[
         str,
         Meta(
-            description="What topics begin with: messages go to TOPIC/COUNTRY, acknowledgements "
-            "come from TOPIC/ack",
+            description="What topics begin with: messages go to TOPIC/COUNTRY/AUDIENCE/EVENT, "
+            "acknowledgements come from TOPIC/ack",
             pattern=r"^[^\s#+]+$",
         ),
     ] = "alatau"
@@ -131,6 +131,13 @@ class Feed(Route, frozen=True):
     """The feeds that others fetch: Atom with CAP, GeoJSON, QuakeML."""
 
     enabled: Annotated[bool, Meta(description="Whether there are feeds")] = True
+    audiences: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Only messages to these audiences; none names all. Whoever reaches the "
+            "address reads the feeds: what is restricted does not belong there"
+        ),
+    ] = ("public",)
     title: Annotated[str, Meta(description="Title of the feed for people", min_length=1)] = (
         "Alatau earthquake early warning"
     )
@@ -187,7 +194,9 @@ class ServerSettings(Settings, frozen=True):
     host: Annotated[
         str, Meta(description="Address it listens on; a proxy with TLS stands before it")
     ] = "127.0.0.1"
-    port: Annotated[int, Meta(description="Its port; 0 for no server", ge=0, le=65_535)] = 8080
+    port: Annotated[
+        int, Meta(description="Its port; 0 for no server and no feeds", ge=0, le=65_535)
+    ] = 0
     largest_bytes: Annotated[
         int,
         Meta(description="Largest message (bytes) that is taken in", ge=10_000, le=10_000_000),
