@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DATA ?= ../shared/data
 EARTHQUAKES := $(sort $(dir $(wildcard $(DATA)/*/event.quakeml $(DATA)/openeew-mexico/*/event.quakeml)))
 
-.PHONY: help install demo check test faults throughput fuzz scores performance constraints clean
+.PHONY: help install demo check test faults throughput fuzz scores calibration performance constraints clean
 
 help:
 	@echo "make install      the command alatau in $(BIN)"
@@ -78,6 +78,10 @@ $(BIN)/pip:
 
 scores: $(VENV)/installed
 	$(BIN)/python -m benchmarks.scores $(EARTHQUAKES) $(DATA)/noise-openeew-mexico --page docs/scores.md
+
+calibration: $(VENV)/installed
+	mkdir -p out
+	$(BIN)/python -m benchmarks.calibration $(EARTHQUAKES) $(DATA)/noise-openeew-mexico --json out/calibration.json
 
 performance: $(VENV)/installed-dev
 	mkdir -p out

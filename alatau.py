@@ -3,6 +3,7 @@
 ::
 
     waveforms -> detect -> detections -> locate -> events -> dispatch -> alerts
+    observations -> hazards -> events      (what sensors say of floods, mudflows, dams, slopes)
 
 Every stage is a fold over a partition of the topic that it reads. The log between them is in the
 process, or it is Kafka; a stage cannot tell which. `commands.wiring` says which stage is wired to
@@ -35,7 +36,7 @@ __all__ = ["Configuration", "main", "pipeline"]
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Earthquake early warning: seismic streams in, warnings (CAP 1.2) out.",
+    help="Early warning: seismic streams and other sensors in, warnings (CAP 1.2) out.",
 )
 for command in (
     recordings.replay,
