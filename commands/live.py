@@ -11,6 +11,7 @@ import typer
 
 from commands.brokers import on_kafka, opened
 from commands.deliveries import Delivering, delivering, now_us, ways
+from commands.sensors import reading_feeds
 from commands.serving import log_to_stderr, metrics_on, reading, serve
 from commands.terminal import FAILED, Config, Kafka, MetricsPort, Out, complaints, terminal
 from commands.wiring import NO_CHANNELS, Configuration, needs_people, pipeline, sensors
@@ -24,6 +25,7 @@ from dispatch.sources import watch_sources
 from dispatch.watch import Watch
 from ingest import service
 from ingest.channels import ChannelTable
+from ingest.reading_intake import ReadingFeed, take_in_readings
 from ingest.sensors import Sensor
 from stream import settings
 from stream.errors import AlatauError, ConfigurationError
@@ -61,6 +63,7 @@ def run(
     outbox = None if out is None else Outbox(out / "alerts")
     health = partial(_health, configuration, channels)
     others = sensors(configuration, config)
+    readings = reading_feeds(configuration.ingest, config, tuple(others))
     watch = Watch(terminal, health(), locate.confirmed_stations, clock_ms, outbox)
     metrics = metrics_on(metrics_port)
 
@@ -70,7 +73,9 @@ def run(
         terminal.print(f"Following {sources}; messages are {configuration.dispatch.status}.")
         terminal.print(ways(configuration), markup=False)
         if configuration.stream.kafka.bootstrap:
-            delivers = [] if to is None else [lambda log: to(log, stop)]
+            more = [] if to is None else [lambda log: to(log, stop)]
+            if readings:
+                more.append(lambda log: take_in_readings(readings, log, stop, clock_ms))
             await work(
                 opened(configuration, config),
                 stages,
@@ -81,7 +86,7 @@ def run(
                     lambda log: watch_sources(log, health(), now_us, stop),
                     lambda log: watch_sensors(log, others, now_us, stop),
                     lambda log: keep(log, stop),
-                    *delivers,
+                    *more,
                 ],
                 metrics=metrics,
                 **reading(configuration),
@@ -94,7 +99,7 @@ def run(
             ledger = None if out is None else _ledger_file(out)
             if needs_people(configuration):
                 terminal.print("Two people can release messages on Kafka alone: here they lapse.")
-            await beside(main, _parts(log, to, health(), others, ledger))
+            await beside(main, _parts(log, to, health(), others, readings, ledger))
 
     try:
         asyncio.run(follow())
@@ -122,6 +127,7 @@ def _parts(
     to: Delivering | None,
     health: Health,
     others: Sequence[Sensor],
+    readings: Sequence[ReadingFeed],
     ledger: LedgerFile | None,
 ) -> list[Callable[[asyncio.Event], Coroutine[None, None, None]]]:
     """Return what runs beside the stages, in the order in which it is ended.
@@ -129,6 +135,8 @@ def _parts(
     What tells facts ends before the keeper, and the keeper before its ledger is closed.
     """
     parts: list[Callable[[asyncio.Event], Coroutine[None, None, None]]] = []
+    if readings:
+        parts.append(lambda stop: take_in_readings(readings, log, stop, service.wall_clock_ms))
     if to is not None:
         parts.append(partial(to, log))
     parts += [

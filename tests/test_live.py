@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
@@ -20,8 +21,11 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 from made_earthquakes import earthquake
+from made_readings import sensor as made_sensor
 from pymseed import MS3Record, sourceid2nslc
 from rich.console import Console
+from test_sensor_commands import post
+from test_sensors import GOOD
 
 from alatau import Configuration, pipeline
 from detect.detections import Heartbeat, Motion, StationMotion
@@ -38,6 +42,7 @@ from ingest.arrivals import Arrivals, Unread
 from ingest.errors import ClockError
 from ingest.framing import cut
 from ingest.miniseed import encode
+from ingest.senders import new_token
 from ingest.settings import LiveSettings
 from ingest.sources import archive, folder
 from ingest.sources.folder import FolderSource
@@ -691,8 +696,15 @@ def test_the_command_warns_in_real_time_and_stops_when_told(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "bad.mseed").touch()
     config = tmp_path / "live.toml"
+    token, digest = new_token()
+    (tmp_path / "sensors.toml").write_text(GOOD, "utf-8")
+    (tmp_path / "senders.toml").write_text(
+        f'[[senders]]\nname = "x"\ntoken_sha256 = "{digest}"\nsensors = ["*"]\n', "utf-8"
+    )
     config.write_text(
         f"[ingest.live]\nfolder = 'data'\nstations = '{EVENT / 'stations.xml'}'\nback_s = 25\n"
+        "[detect.hazards]\nsensors = ['sensors.toml']\n"
+        "[ingest.http]\nport = 18766\nsenders_file = 'senders.toml'\n"
     )
     first_p = 1_562_383_193.67
     packets = today(first_p - 7.0, first_p + 30.0)
@@ -709,7 +721,10 @@ def test_the_command_warns_in_real_time_and_stops_when_told(tmp_path):
             if list(alerts.glob("*.xml")):
                 break
         append(tmp_path / "data" / "bad.mseed", b"this is no record\n" * 9)
-        time.sleep(0.5)
+        now = f"{datetime.now(UTC):%FT%TZ}"
+        level = {"sensor": made_sensor().id, "time": now, "value": 1.5, "unit": "m"}
+        assert json.loads(post(18_766, token, level))["taken"] == 1
+        time.sleep(1.5)
         process.send_signal(signal.SIGTERM)
         told, _ = process.communicate(timeout=20)
     finally:
@@ -726,3 +741,4 @@ def test_the_command_warns_in_real_time_and_stops_when_told(tmp_path):
     sent = {fact.identifier for fact in facts if isinstance(fact, facts_of.Message)}
     assert sent >= {path.stem for path in alerts.glob("*_US_*.xml")}
     assert any(isinstance(f, facts_of.Sources) and f.healthy == 3 for f in facts)
+    assert any(isinstance(f, facts_of.Sources) and f.hazard == "flood" and f.healthy for f in facts)
