@@ -35,6 +35,7 @@ from stream.topics import OBSERVATIONS
 __all__ = ["TRUTH", "Arrived", "ReadingsFile", "ReadingsFolder", "Recorded", "outputs", "read"]
 
 SENSORS, FORM, TRUTH = "sensors.toml", "readings.toml", "truth.csv"
+LONGEST_HEAD = 10_000  # characters; whoever asks for more columns sends no readings
 
 
 class ReadingsFile(Settings, frozen=True):
@@ -193,6 +194,8 @@ def _rows(
         raise RecordingError(f"{file} is not UTF-8: save it as such") from error
     lines = text.splitlines()
     reader = csv.reader(lines, delimiter=form.delimiter)
+    if lines and len(lines[0]) > LONGEST_HEAD:
+        raise RecordingError(f"{file} is not CSV: its first line has {len(lines[0])} characters")
     try:
         names = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
