@@ -88,8 +88,9 @@ performance: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.detector --json out/detector.json
 	$(BIN)/python -m benchmarks.operators --json out/operators.json
 	$(BIN)/python -m benchmarks.picks $(EARTHQUAKES) $(DATA)/noise-openeew-mexico > out/picks.md
+	$(BIN)/python -m benchmarks.locator --json out/locator.json
 	$(BIN)/python -m benchmarks.dispatch --json out/dispatch.json
-	$(BIN)/python -m benchmarks.performance_page out/detector.json out/operators.json out/picks.md --warnings out/dispatch.json $(if $(FUZZ),--fuzz "$(FUZZ)")
+	$(BIN)/python -m benchmarks.performance_page out/detector.json out/operators.json out/picks.md --locator out/locator.json --warnings out/dispatch.json $(if $(FUZZ),--fuzz "$(FUZZ)")
 
 constraints:
 	rm -rf build/constraints

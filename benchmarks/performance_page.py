@@ -1,8 +1,9 @@
 """Write docs/performance.md.
 
-``python -m benchmarks.performance_page DETECTOR.json OPERATORS.json PICKS.md [--warnings
-DISPATCH.json]``: the first two are the JSON of `benchmarks.detector` and `benchmarks.operators`,
-the third what `benchmarks.picks` prints, the last the JSON of `benchmarks.dispatch`.
+``python -m benchmarks.performance_page DETECTOR.json OPERATORS.json PICKS.md [--locator
+LOCATOR.json] [--warnings DISPATCH.json]``: the first two are the JSON of `benchmarks.detector` and
+`benchmarks.operators`, the third what `benchmarks.picks` prints, the others the JSON of
+`benchmarks.locator` and `benchmarks.dispatch`.
 """
 
 import argparse
@@ -51,6 +52,8 @@ at once it is {shaken:,} records a second: after a pick the motion of a station 
 and told with every packet.
 
 {operators}
+
+{locations}
 
 {warnings}
 
@@ -145,6 +148,28 @@ def _growth(rows: list[dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
+def _locations(measured: dict[str, Any] | None) -> str:
+    """Lay out how long one location takes."""
+    if measured is None:
+        return "## One location\n\nNot measured for this page."
+    rows = [
+        f"| {c['case']} | {c['picks']} | {c['silent']} | {c['p50_ms']:.2f} | {c['p99_ms']:.2f} |"
+        for c in measured["costs"]
+    ]
+    return "\n".join(
+        (
+            "## One location",
+            "",
+            f"In a network of {measured['stations']} stations; `python -m benchmarks.locator`. "
+            f"The target is a p99 under {measured['target_p99_ms']:g} ms.",
+            "",
+            "| an event that | picks | silent stations | p50, ms | p99, ms |",
+            "|---|---|---|---|---|",
+            *rows,
+        )
+    )
+
+
 def _warnings(measured: dict[str, Any] | None) -> str:
     """Lay out how long warnings take."""
     title = "## Warnings\n\n"
@@ -219,6 +244,7 @@ def main() -> None:
     parser.add_argument("operators", type=Path)
     parser.add_argument("picks", type=Path)
     parser.add_argument("--fuzz", default="not run for this page.")
+    parser.add_argument("--locator", type=Path)
     parser.add_argument("--warnings", type=Path)
     arguments = parser.parse_args()
     measured = json.loads(arguments.detector.read_bytes())
@@ -234,6 +260,9 @@ def main() -> None:
         shaken=measured["records_per_second_all_shaken"],
         cold=measured["cold_start_s"],
         operators=_operators(json.loads(arguments.operators.read_bytes())),
+        locations=_locations(
+            None if arguments.locator is None else json.loads(arguments.locator.read_bytes())
+        ),
         warnings=_warnings(
             None if arguments.warnings is None else json.loads(arguments.warnings.read_bytes())
         ),
