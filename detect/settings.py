@@ -415,8 +415,8 @@ class HazardSettings(Settings, frozen=True):
     longest_h: Annotated[
         float,
         Meta(
-            description="An event that lasts longer (hours) is told anew; what must be read again "
-            "at a restart grows with it.",
+            description="Where nothing has been quiet for so many hours, events are told anew; what "
+            "must be read again at a restart grows with it.",
             ge=1,
             le=720,
         ),

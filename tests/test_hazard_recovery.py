@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_hazards import (
     SECOND,
@@ -152,6 +152,9 @@ def test_any_batching_gives_the_same_bytes(seed):
 
 @settings(max_examples=3, deadline=None)
 @given(st.integers(0, 2**32))
+@example(182347)  # it rose again and again, so that it stayed spent for longer than the memory
+@example(1001090105)  # it joined an old event, or opened its own
+@example(1999951809)  # a sensor that had fallen silent long ago, with its last word standing
 def test_any_restart_goes_on_alike(seed):
     """A fresh operator over `memory` before a record says what the one that never stopped says."""
     chance = random.Random(seed)

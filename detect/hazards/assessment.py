@@ -69,12 +69,23 @@ class Assessment:
         self._basins = basins
         self._region = region
         self._standing: dict[str, Standing] = {}
+        self._components = valley.components(
+            basins, {site.id: site.basin for site in sites.values()}
+        )
+        self._began_us = 0
+        self._spoken: dict[str, int] = {}
+        self._quiet: dict[str, int] = {}
+
+    def begin(self, now_us: int) -> None:
+        """Take the first arrival: nothing is known from before."""
+        self.now_us = self._began_us = now_us
 
     def look(self) -> Iterator[HazardEvent]:
         """Ask of each event whether it still stands: time has passed."""
         for name in sorted(self._standing):
             if name in self._standing:
                 yield from self._assess(self._standing[name])
+        self._listen()
 
     def speak(self, speaker: Speaker, base_us: int) -> Iterator[HazardEvent]:
         """Let a voice count for the event that it belongs to, or for a new one."""
@@ -105,8 +116,11 @@ class Assessment:
         self._standing[standing.id] = standing
         return standing
 
-    def _belongs(self, speaker: Speaker) -> Standing | None:
-        """Find the event that a voice is of: of its basin, or further along its valley."""
+    def _belongs(self, speaker: Speaker, turn_us: int | None = None) -> Standing | None:
+        """Find the event that a voice is of: of its basin, or further along its valley.
+
+        Of two that count from the same turn nobody knows any more which was first.
+        """
         ordered = [self._standing[name] for name in sorted(self._standing)]
         for standing in ordered:
             if (standing.hazard, standing.basin) == (speaker.hazard, speaker.basin):
@@ -117,7 +131,8 @@ class Assessment:
         for standing in ordered:
             if standing.hazard in RUNS:
                 for other in self._passages(standing):
-                    if self._valley.in_order(other, passage, ORDER_SLACK_S):
+                    order = self._valley.in_order(other, passage, ORDER_SLACK_S)
+                    if order or (order is not None and other.since_us == turn_us):
                         return standing
         return None
 
@@ -135,6 +150,7 @@ class Assessment:
         since_us
             When it ended, if that was before now.
         """
+        self._spoken[self._of(speaker.basin)] = self.now_us
         standing = self._standing.get(speaker.event)
         speaker.event = ""
         if standing is not None:
@@ -341,7 +357,11 @@ class Assessment:
         return window is None or other.last_us >= window.latest_us
 
     def renew(self, at_us: int, every_us: int) -> Iterator[HazardEvent]:
-        """Tell anew what has lasted for a cycle or more: nothing older may matter.
+        """Tell anew what hangs on more than a cycle: nothing older may matter.
+
+        Where nobody has spoken for a while within the last cycle, all began anew by itself.
+        Elsewhere even a young event hangs on older ones, which it has joined or not; so all voices
+        there are weighed afresh, and the old ones count as having begun at the turn.
 
         Parameters
         ----------
@@ -349,41 +369,77 @@ class Assessment:
             The turn of the cycle, and its length.
         """
         old_us = at_us - every_us
-        stations = [self._stations[name] for name in sorted(self._stations)]
-        for speaker in (*self._sites.values(), *stations):
-            if speaker.spent and speaker.voice is not None and speaker.voice.since_us <= old_us:
-                speaker.spent = 0
-                if not speaker.held_us:
-                    self._renew_voice(speaker, at_us)
-                    yield from self.speak(speaker, at_us)
-        for name in sorted(self._standing):
-            standing = self._standing[name]
-            if standing.opened_us > old_us:
-                continue
-            voices = [self._speaker(sensor) for sensor in sorted(standing.voices)]
+        stale = {c for c in self._components.values() if self._quiet_us(c) <= old_us}
+        before = [one for _, one in sorted(self._standing.items()) if self._of(one.basin) in stale]
+        spoke = {one.id: [self._speaker(name) for name in one.voices] for one in before}
+        for standing in before:
+            del self._standing[standing.id]
+        fresh: list[HazardEvent] = []
+        speakers = [*self._sites.values(), *self._stations.values()]
+        speaking = [
+            one
+            for one in speakers
+            if one.voice is not None and (self._of(one.basin) in stale or self._is_mute(one))
+        ]
+        old = {s.id for s in speaking if s.voice is not None and s.voice.begun_us <= old_us}
+        joined: dict[str, Standing] = {}
+        for speaker in sorted(speaking, key=lambda one: (one.id not in old, one.id)):
+            speaker.event, speaker.spent, speaker.doubted = "", 0, 0
+            if speaker.id in old:
+                self._renew_voice(speaker, at_us)
+            if isinstance(speaker, Site) and speaker.is_silent(self.now_us):
+                speaker.doubted = 1
+            elif self.now_us >= speaker.held_us:
+                speaker.held_us, speaker.held_by = 0, ""
+                standing = self._join_at_turn(speaker, at_us, speaker.id in old)
+                joined[standing.id] = standing
+        for standing in joined.values():
+            fresh += self._assess(standing)
+        for standing in before:
             yield from self._end(
                 standing,
                 "over",
                 "it has lasted long; what still stands follows",
-                goes_on=any(
-                    not (isinstance(one, Site) and one.is_silent(self.now_us)) for one in voices
-                ),
+                goes_on=any(one.event for one in spoke[standing.id]),
             )
-            fresh: Standing | None = None
-            for speaker in voices:
-                speaker.event = ""
-                if isinstance(speaker, Site) and speaker.is_silent(self.now_us):
-                    speaker.doubted = 1
-                    continue
-                self._renew_voice(speaker, at_us)
-                if fresh is None:
-                    fresh = self._open(speaker, at_us)
-                    fresh.renewed_us = fresh.opened_us = at_us
-                speaker.event = fresh.id
-                if speaker.voice is not None:
-                    fresh.voices[speaker.id] = speaker.voice
-            if fresh is not None:
-                yield from self._assess(fresh)
+        yield from fresh
+
+    def _join_at_turn(self, speaker: Speaker, at_us: int, is_old: bool) -> Standing:
+        standing = self._belongs(speaker, at_us)
+        if standing is None:
+            standing = self._open(speaker, at_us)
+        if is_old:
+            standing.renewed_us = at_us
+        speaker.event = standing.id
+        if speaker.voice is not None:
+            standing.voices[speaker.id] = speaker.voice
+        return standing
+
+    def _is_mute(self, speaker: Speaker) -> bool:
+        """Say whether its voice is what a silent sensor has said last, and counts no more."""
+        is_silent = isinstance(speaker, Site) and speaker.is_silent(self.now_us)
+        return is_silent and not speaker.event
+
+    def _of(self, basin: str) -> str:
+        """Return the component of a basin: only within it events and voices heed each other."""
+        return self._components[basin]
+
+    def _quiet_us(self, component: str) -> int:
+        return self._quiet.get(component, self._began_us)
+
+    def _listen(self) -> None:
+        """Note where nobody speaks, and no event can stand any more."""
+        speaking = {
+            self._of(speaker.basin)
+            for speaker in (*self._sites.values(), *self._stations.values())
+            if speaker.voice is not None and not self._is_mute(speaker)
+        }
+        for component in speaking:
+            self._spoken[component] = self.now_us
+        for component in set(self._components.values()) - speaking:
+            spoken_us = self._spoken.get(component, self._began_us)
+            if self.now_us - spoken_us > self._settings.clear_s * SECOND:
+                self._quiet[component] = self.now_us
 
     def _renew_voice(self, speaker: Speaker, at_us: int) -> None:
         """Let a voice count from now: what it said first may be forgotten."""
@@ -399,3 +455,5 @@ class Assessment:
                 threshold=voice.own,
                 lowered=1.0,
             )
+        if isinstance(speaker, Station):
+            speaker.is_strong = False

@@ -63,9 +63,10 @@ class HazardOperator:
     Attributes
     ----------
     memory
-        An event that has lasted for `longest_h`, or for the slowest way down the longest valley
-        if that is more, is told anew at a multiple of that time since 1970. So two histories
-        agree after two such times, and what sensors and cascades remember, whatever was before.
+        At each multiple since 1970 of `longest_h`, or of the slowest way down the longest valley
+        if that is more, events are told anew where no quiet time in the last such cycle has made
+        them begin by themselves. So two histories agree after two cycles, and what sensors and
+        cascades remember, whatever was before.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class HazardOperator:
             return
         if not self._now_us:
             self._began_us = now_us
+            self._assessment.begin(now_us)
             self._ticked = now_us // TICK_US
         self._now_us = self._assessment.now_us = now_us
         for event in self._tick():

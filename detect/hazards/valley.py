@@ -6,7 +6,7 @@ ratio stands, with `SPREAD` for its change, within the bounds of the file, unles
 has left them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -110,6 +110,32 @@ class Valley:
     def longest_s(self) -> float:
         """The longest way at its lowest speed."""
         return max((self._end(name) for name in self._reaches), default=0.0)
+
+    def components(self, basins: Iterable[str], sites: Mapping[str, str]) -> dict[str, str]:
+        """Name, for each basin, the first of those that reaches and their sensors join it with.
+
+        Parameters
+        ----------
+        basins
+            All of them.
+        sites
+            By sensor, its basin, which may be another than that of the reach at which it stands.
+        """
+        pairs = [
+            (reach.basin, below.basin)
+            for name, reach in self._reaches.items()
+            for below, _ in self._down(Point(name, 0.0))
+        ]
+        pairs += [
+            (sites[name], self._reaches[point.reach].basin)
+            for name, (point, _) in self._sensors.items()
+            if name in sites
+        ]
+        found = {basin: basin for basin in basins}
+        for one, other in pairs:
+            first, second = sorted((found[one], found[other]))
+            found = {basin: first if of == second else of for basin, of in found.items()}
+        return found
 
     def _end(self, name: str) -> float:
         return sum(1000.0 * r.length_km / r.slowest_ms for r, _ in self._down(Point(name, 0.0)))

@@ -46,6 +46,11 @@ class Voice(Struct, frozen=True, kw_only=True):
     source: str = ""
     lowered: float = 1.0
 
+    @property
+    def begun_us(self) -> int:
+        """The earliest that it can have begun, at whatever level."""
+        return self.since_us - self.step_us
+
     def reaches(self) -> bool:
         """Whether it stands by the threshold of the file, not only by a lowered one."""
         if self.rule in TIMES:
