@@ -415,7 +415,7 @@ class HazardSettings(Settings, frozen=True):
     longest_h: Annotated[
         float,
         Meta(
-            description="Where nothing has been quiet for so many hours, events are told anew; what "
+            description="Where nothing was quiet for so many hours, events are told anew; what "
             "must be read again at a restart grows with it.",
             ge=1,
             le=720,
