@@ -209,6 +209,31 @@ def test_a_broker_that_dies_delays_no_other_and_has_the_message_when_it_is_back(
     assert message.payload == alert().value
 
 
+def test_a_line_that_only_seems_to_stand_is_made_anew(broker):
+    """As where aiomqtt does not notice that the line broke while it connected."""
+
+    async def scene():
+        made = channel(broker)
+        await connected(made)
+        first = made._client
+        first._client._sock_close()
+        first._disconnected = asyncio.Future()
+        states = []
+        for number in range(1, 40):
+            states.append((await made.send(attempt(number=number))).state)
+            if states[-1] == "delivered":
+                break
+            await asyncio.sleep(0.1)
+        is_new = made._client is not first
+        await made.close()
+        return states, is_new
+
+    states, is_new = asyncio.run(scene())
+    assert states[0] == "failed"
+    assert states[-1] == "delivered"
+    assert is_new
+
+
 def test_an_encrypted_connection_is_checked(mosquitto_here, tmp_path):
     from datetime import UTC, datetime
 

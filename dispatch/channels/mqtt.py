@@ -70,6 +70,7 @@ class MqttChannel:
         self._receive = receive
         self._client: aiomqtt.Client | None = None
         self._staying: asyncio.Task[None] | None = None
+        self._hearing: asyncio.Task[None] | None = None
 
     async def open(self, tell: Tell) -> None:  # noqa: ARG002 - acknowledgements go to `receive`
         """Begin to connect, and to connect again whenever the line breaks."""
@@ -106,6 +107,8 @@ class MqttChannel:
         try:
             await client.publish(topic, parcel.value, qos=1, retain=True, properties=properties)
         except aiomqtt.MqttError as error:
+            if client is self._client and self._hearing is not None:
+                self._hearing.cancel()  # aiomqtt can take a broken line for a good one
             return Outcome("failed", f"{error}"[:300])
         return Outcome("delivered", "the broker has it")
 
@@ -117,15 +120,29 @@ class MqttChannel:
                     if self._receive is not None:
                         await client.subscribe(f"{self._settings.topic}/ack", qos=1)
                     self._client, pause_s = client, PAUSE_S
-                    async for message in client.messages:
-                        if self._receive is not None and isinstance(message.payload, bytes):
-                            await self._receive(message.payload)
+                    await self._listen(client)
             except aiomqtt.MqttError as error:
                 _log.warning("%s: %s", self._settings.host, error)
             finally:
                 self._client = None
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        """Hear what comes, until the line breaks or something could not be sent on it."""
+        hearing = self._hearing = asyncio.create_task(self._hear(client))
+        try:
+            await asyncio.wait({hearing})
+            if not hearing.cancelled():
+                hearing.result()
+        finally:
+            hearing.cancel()
+            self._client = self._hearing = None
+
+    async def _hear(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            if self._receive is not None and isinstance(message.payload, bytes):
+                await self._receive(message.payload)
 
     def _made(self) -> aiomqtt.Client:
         session = _properties(PacketTypes.CONNECT)
