@@ -119,7 +119,7 @@ Three channels of 100 Hz each, a second of all three in one value, {batch} value
   again: {rewind_s} s.
 - us a value of quiet data, by the size of the batch: {sizes}.
 - Two threads, each with an operator of its own, do {two_threads} times the values of one: compiled
-  code lets others run, but the pieces are too short to gain by it.
+  code lets others run, what is Python between does not.
 """
 
 

@@ -62,6 +62,11 @@ class HazardJudged(Struct, frozen=True):
     decision: Decision
     message: HazardMessage | None = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether people must release the message."""
+        return self.message is not None and self.message.two_people
+
 
 class _Chain(Struct):
     """What has been said of one event to one audience of one country, and what kept it back."""

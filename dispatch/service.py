@@ -9,8 +9,8 @@ from detect import events
 from detect.events import Earthquake, Event
 from detect.hazard_events import HazardEvent
 from dispatch import facts, hazard_decisions, incoming, policy, release
-from dispatch.hazard_lifecycle import HazardLifecycle
-from dispatch.lifecycle import Lifecycle
+from dispatch.hazard_lifecycle import HazardJudged, HazardLifecycle
+from dispatch.lifecycle import Judged, Lifecycle
 from dispatch.places import Places
 from dispatch.policy import STravelTimes
 from dispatch.publishing import country_topic, headers, publisher
@@ -97,45 +97,25 @@ class DispatchOperator:
         except policy.ImpossibleEventError as error:
             return [reject(record, "impossible event", str(error))]
         self._now_us = now_us
+        judged: Sequence[Judged | HazardJudged]
         if isinstance(event, HazardEvent):
-            return self._tell_of_hazard(event, record)
-        return self._tell(event, record)
+            judged = self._hazards.judge(event, now_us)
+        else:
+            judged = self._lifecycle.judge(event, now_us)
+        return self._write(judged, record)
 
-    def _tell(self, event: Earthquake, record: Record) -> list[Output]:
-        """Write what an earthquake makes due: messages, those that wait, and why."""
+    def _write(self, judged: Sequence[Judged | HazardJudged], record: Record) -> list[Output]:
+        """Write what an event makes due: messages, those that wait, and why."""
+        cause, arrival_ms = record.offset, record.timestamp
         outputs: list[Output] = []
-        said: list[Output] = []
-        for judged in self._lifecycle.judge(event, self._now_us):
-            decision = facts.output(
-                judged.decision, cause=record.offset, arrival_ms=record.timestamp
-            )
-            said.append(decision)
-            message = judged.message
-            if message is not None and judged.is_held:
-                outputs.append(
-                    release.hold(message, message.chain, record.offset, record.timestamp)
-                )
+        for one in judged:
+            message = one.message
+            if message is not None and one.is_held:
+                outputs.append(release.hold(message, message.chain, cause, arrival_ms))
             elif message is not None:
-                outputs += self._publish(message, record.offset, record.timestamp)
-        return outputs + said
-
-    def _tell_of_hazard(self, event: HazardEvent, record: Record) -> list[Output]:
-        """Write what another hazard makes due."""
-        outputs: list[Output] = []
-        said: list[Output] = []
-        for judged in self._hazards.judge(event, self._now_us):
-            decision = facts.output(
-                judged.decision, cause=record.offset, arrival_ms=record.timestamp
-            )
-            said.append(decision)
-            message = judged.message
-            if message is not None and message.two_people:
-                outputs.append(
-                    release.hold(message, message.chain, record.offset, record.timestamp)
-                )
-            elif message is not None:
-                outputs += self._publish(message, record.offset, record.timestamp)
-        return outputs + said
+                outputs += self._publish(message, cause, arrival_ms)
+        said = (facts.output(one.decision, cause=cause, arrival_ms=arrival_ms) for one in judged)
+        return [*outputs, *said]
 
 
 def _read(value: bytes) -> Event | None:

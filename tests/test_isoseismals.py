@@ -222,3 +222,11 @@ def test_few_points_hold_a_long_border():
 def test_a_country_without_borders_is_refused():
     with pytest.raises(UnmappableError, match="borders of XX"):
         cut(shapely.box(0, 0, 1, 1), "XX", 10.0)
+
+
+def test_a_sliver_that_the_grid_swallows_is_left_out():
+    step = isoseismals._STEP
+    sliver = shapely.Polygon([(0, 0), (0.3 * step, 0), (0.3 * step, 0.2 * step)])
+    whole = shapely.box(1, 1, 2, 2)
+    rounded = isoseismals._rounded(shapely.MultiPolygon([sliver, whole]))
+    assert rounded.equals(whole)
