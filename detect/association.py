@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+import numpy as np
 from msgspec import Struct, field
 
 from detect.detections import Pick
 from detect.events import Arrival, Earthquake, Shaking, Status
 from detect.evidence import AMPLITUDE_SIGMA, s_amplitude
 from detect.geodesy import distance_azimuth, distances_km
-from detect.locate import MOST_ONSETS, Located, Onset, Silent, locate
+from detect.locate import MODEL_BIAS_KM, MOST_ONSETS, Located, Onset, Silent, locate
 from detect.magnitude import Amplitude, Magnitude, along_line, combine, station_magnitude
 from detect.network import Circle, Network
 from detect.plum import Source
@@ -264,10 +265,10 @@ class Candidate(Struct):
 
     def weigh(self, now_us: int, around: Surroundings, told: set[str] | None = None) -> None:
         """Find the magnitude anew, from the stations that told something, or from all."""
-        settings, tables = around.settings, around.tables
+        settings, tables = around.settings.magnitude, around.tables
         self.told = set()
         self.weighed_us = now_us
-        depth = self.source.depth_km
+        places, sure_km = self._places()
         for station in sorted(self.picks) if told is None else sorted(told & self.picks.keys()):
             pick = self.picks[station]
             motion = around.network.motion(pick.id)
@@ -275,24 +276,38 @@ class Candidate(Struct):
             if hidden or motion is None or around.network.clipped(station):
                 self.amplitudes.pop(station, None) if hidden else None
                 continue
-            distance = self.distance_km(pick)
-            s_minus_p = tables.s(distance, depth) - tables.p(distance, depth)
+            distance = np.array(
+                [distance_azimuth(*p[:2], pick.latitude, pick.longitude)[0] for p in places]
+            )
+            s_minus_p = [
+                tables.s(d, p[2]) - tables.p(d, p[2])
+                for d, p in zip(distance.tolist(), places, strict=True)
+            ]
             say = station_magnitude(
-                motion,
+                [*around.network.grown(pick.id), motion],
                 distance,
-                s_minus_p,
-                settings.magnitude,
-                distance_sigma_km=self.source.epicentre_sigma_km,
-                before=self.amplitudes.get(station),
+                np.array(s_minus_p),
+                settings,
+                distance_sigma_km=sure_km,
             )
             if say is not None:
                 self.amplitudes[station] = say
-        said = [self.amplitudes[station] for station in sorted(self.amplitudes)]
-        self.magnitude = combine(said, settings.magnitude)
+        stations = sorted(self.amplitudes)
+        said = [self.amplitudes[station] for station in stations]
+        weights = [around.trust.weight(station, now_us) for station in stations]
+        self.magnitude = combine(said, settings, weights)
         if told is None:
             self._find_rupture(now_us, around)
         if self.magnitude is not None and self.rupture is not None:
             self.magnitude = along_line(self.magnitude, self.rupture)
+
+    def _places(self) -> tuple[tuple[tuple[float, float, float], ...], float]:
+        """Return where the source may be, and how sure each place is (km)."""
+        source = self.source
+        here = (source.latitude, source.longitude, source.depth_km)
+        if len(self.picks) > MANY_PICKS or not source.places:
+            return (here,), source.epicentre_sigma_km
+        return source.places, MODEL_BIAS_KM
 
     def _find_rupture(self, now_us: int, around: Surroundings) -> None:
         """See whether a line explains better than a point what the stations feel."""

@@ -14,6 +14,7 @@ from detect.evidence import (
     DEPTH,
     EAST,
     FIRST_CELLS,
+    KM_PER_DEGREE,
     LATERS,
     MAGNITUDE,
     NORTH,
@@ -27,6 +28,7 @@ from detect.evidence import (
 )
 from detect.geodesy import distance_azimuth
 from detect.settings import LocateSettings
+from detect.spread import spread
 from detect.traveltimes import TravelTimes
 
 __all__ = ["MOST_ONSETS", "Located", "Onset", "Silent", "locate"]
@@ -160,6 +162,8 @@ class Located(Struct, frozen=True, kw_only=True):
         that, and the probabilities that it is P or S of this source.
     missing
         Of each silent station: the probability that it should have seen P.
+    places
+        Latitude, longitude and depth of places of equal probability that stand for the posterior.
     """
 
     latitude: float
@@ -175,6 +179,7 @@ class Located(Struct, frozen=True, kw_only=True):
     belongs: tuple[float, ...]
     belongs_as_s: tuple[float, ...]
     missing: tuple[float, ...]
+    places: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def probability(self) -> float:
@@ -219,6 +224,7 @@ def locate(
     rows[: len(used), OTHER] = np.maximum(other, WRONG * np.where(loud, WRONG_DECADES, 1.0))
     detail = np.zeros((len(rows), 3))
     point = np.zeros(CELL_FIELDS + 3)
+    cells = np.zeros((FIRST_CELLS + 8 * splits, CELL_FIELDS))
     log_odds = search(
         around[0],
         around[1],
@@ -230,7 +236,7 @@ def locate(
         tables.s_slowness,
         settings.silent_after_s,
         splits,
-        np.empty((FIRST_CELLS + 8 * splits, CELL_FIELDS)),
+        cells,
         detail,
         point,
     )
@@ -244,6 +250,12 @@ def locate(
         far = plane_wave(*around, rows, len(used), settings.silent_after_s)
         common = _common_cause(rows[: len(used)], mine)
         log_odds -= float(np.logaddexp(np.logaddexp(0.0, far), common))
+    km_east = KM_PER_DEGREE * math.cos(math.radians(around[0]))
+    some = spread(
+        cells,
+        np.array([(o.longitude - around[1]) * km_east for o in used]),
+        np.array([(o.latitude - around[0]) * KM_PER_DEGREE for o in used]),
+    )
     residuals = detail[: len(used), 0].tolist()
     belongs = detail[: len(used), 1].tolist()
     belongs_as_s = detail[: len(used), 2].tolist()
@@ -267,6 +279,7 @@ def locate(
         belongs=tuple(belongs),
         belongs_as_s=tuple(belongs_as_s),
         missing=tuple(detail[len(used) :, 1].tolist()),
+        places=tuple((*at_place(e, n, *around), d) for e, n, d, _ in some.tolist()),
     )
 
 

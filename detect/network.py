@@ -1,6 +1,7 @@
 """What the locator knows of the stations: how far their data reach, and how they are."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ NEVER_US = -(2**62)
 LEAST_PEAK = 1e-12  # m/s2, m/s: below any sensor's noise
 EIGHT = 8  # sums side by side
 NOISE_SECONDS = 2 * EIGHT
+STEP = 1.1  # of time between two looks at motion that are kept
+LAST_GROWN_S = 30.0
 _KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180.0
 
 _Ints = npt.NDArray[np.int64]
@@ -160,6 +163,7 @@ class Network:
         self._noise = np.zeros((0, NOISE_SECONDS))
         self._noise_us = np.zeros((0, NOISE_SECONDS), np.int64)
         self._motions: dict[str, tuple[int, PickMotion]] = {}
+        self._grown: dict[str, list[PickMotion]] = {}
         self._peaks: dict[str, tuple[float, float, float]] = {}
         self._own_peaks: dict[str, tuple[float, float, float]] = {}
         self._before: dict[str, tuple[int, float]] = {}
@@ -209,9 +213,16 @@ class Network:
                 self._listen(np.array([number]), said.time_us)
             for since in station.since_picks:
                 self._motions[since.pick_id] = (arrival_us, since)
+                self._keep(since)
                 self._raise(self._peaks, station, since)
             for since in station.since_picks[-1:]:
                 self._raise(self._own_peaks, station, since)
+
+    def _keep(self, since: PickMotion) -> None:
+        """Keep how motion grew, in steps that grow with it."""
+        grown = self._grown.setdefault(since.pick_id, [])
+        if not grown or grown[-1].elapsed_s * STEP <= since.elapsed_s <= LAST_GROWN_S:
+            grown.append(since)
 
     def _raise(
         self,
@@ -297,6 +308,7 @@ class Network:
         old = [p for p, (at, _) in self._motions.items() if now_us - at > self._keep_us]
         for pick_id in old:
             del self._motions[pick_id]
+            del self._grown[pick_id]
             del self._peaks[pick_id]
             self._own_peaks.pop(pick_id, None)
         kept_us = now_us - self._keep_us
@@ -306,6 +318,13 @@ class Network:
         """Return the motion since a pick, if any has been told."""
         told = self._motions.get(pick_id)
         return None if told is None else told[1]
+
+    def grown(self, pick_id: str) -> Sequence[PickMotion]:
+        """Return how the motion since a pick grew: the newest for each tenth more of time.
+
+        Only the first 30 s, within which S comes wherever amplitudes count.
+        """
+        return self._grown.get(pick_id, ())
 
     def peak(self, pick: Pick, now_us: int, *, own: bool = False) -> tuple[float, float] | None:
         """Return what the band of the detector, in which noise is known too, has held since.

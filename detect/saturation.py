@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numba import njit
 
 __all__ = ["LEAST_S", "MAGNITUDES", "half_duration_s", "rupture_length_km", "seen_magnitude"]
 
@@ -28,10 +29,12 @@ def half_duration_s(magnitude: float) -> float:
     return float(_RATE * 10.0 ** ((1.5 * magnitude + _MOMENT) / 3.0))
 
 
+@njit(cache=True, nogil=True)
 def seen_magnitude(seconds: float) -> float:
     """Return the magnitude whose half duration it is: 5.2 of 1 s, 6.4 of 4 s, 7.2 of 10 s."""
     third = math.log10(max(seconds, LEAST_S) / _RATE)
-    return (3.0 * third - _MOMENT) / 1.5
+    magnitude: float = (3.0 * third - _MOMENT) / 1.5
+    return magnitude
 
 
 def rupture_length_km(magnitude: float) -> float:
