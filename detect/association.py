@@ -511,6 +511,7 @@ def _onset(
         log_amplitude=amplitude,
         accelerometer=accelerometer,
         elapsed_s=elapsed_s,
+        half_grown_s=None if amplitude is None else network.half_grown_s(pick, amplitude),
         log_noise=noise,
     )
 

@@ -72,6 +72,8 @@ class Onset(Struct, frozen=True, kw_only=True):
         Which of the two.
     elapsed_s
         Seconds of data since the onset.
+    half_grown_s
+        Seconds after the onset at which half of the amplitude was reached; None where not known.
     log_noise
         log10 of the peak in a quiet second, in the same unit.
     """
@@ -87,6 +89,7 @@ class Onset(Struct, frozen=True, kw_only=True):
     log_amplitude: float | None = None
     accelerometer: bool
     elapsed_s: float = 0.0
+    half_grown_s: float | None = None
     log_noise: float
 
     def row(self) -> tuple[float, ...]:
@@ -107,6 +110,7 @@ class Onset(Struct, frozen=True, kw_only=True):
             float(self.accelerometer),
             self.elapsed_s,
             self.log_noise,
+            math.nan if self.half_grown_s is None else self.half_grown_s,
         )
 
 
@@ -140,6 +144,7 @@ class Silent(Struct, frozen=True, kw_only=True):
             float(self.accelerometer),
             0.0,
             self.log_noise,
+            math.nan,
         )
 
 

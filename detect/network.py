@@ -25,6 +25,7 @@ EIGHT = 8  # sums side by side
 NOISE_SECONDS = 2 * EIGHT
 STEP = 1.1  # of time between two looks at motion that are kept
 LAST_GROWN_S = 30.0
+RISE = 1.1  # of a peak, that is kept
 _KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180.0
 
 _Ints = npt.NDArray[np.int64]
@@ -166,6 +167,7 @@ class Network:
         self._grown: dict[str, list[PickMotion]] = {}
         self._peaks: dict[str, tuple[float, float, float]] = {}
         self._own_peaks: dict[str, tuple[float, float, float]] = {}
+        self._rises: dict[str, list[tuple[float, float]]] = {}
         self._before: dict[str, tuple[int, float]] = {}
 
     def _number(self, station: str) -> int:
@@ -232,6 +234,11 @@ class Network:
     ) -> None:
         pga, pgv, _ = peaks.get(since.pick_id, (0.0, 0.0, 0.0))
         peaks[since.pick_id] = max(pga, station.pga), max(pgv, station.pgv), since.elapsed_s
+        if peaks is self._peaks:
+            rise = self._rises.setdefault(since.pick_id, [])
+            peak = station.pga if station.pga > 0.0 else station.pgv
+            if not rise or peak > RISE * rise[-1][1]:
+                rise.append((since.elapsed_s, peak))
 
     def _fold_heartbeat(self, said: Heartbeat, arrival_us: int) -> None:
         known = list(map(self._numbers.get, said.stations))
@@ -310,6 +317,7 @@ class Network:
             del self._motions[pick_id]
             del self._grown[pick_id]
             del self._peaks[pick_id]
+            del self._rises[pick_id]
             self._own_peaks.pop(pick_id, None)
         kept_us = now_us - self._keep_us
         self._before = {p: b for p, b in self._before.items() if b[0] >= kept_us}
@@ -352,6 +360,11 @@ class Network:
             return math.log10(peak), elapsed_s
         noise = self.noise(pick, now_us)
         return None if noise is None else (noise + math.log10(max(pick.snr, 1.0)), ONSET_S)
+
+    def half_grown_s(self, pick: Pick, log_peak: float) -> float | None:
+        """Return when half of a peak was reached, seconds of data after the pick."""
+        half = 0.5 * 10.0**log_peak
+        return next((at for at, peak in self._rises.get(pick.id, ()) if peak >= half), None)
 
     def drowned(self, pick: Pick) -> bool:
         """Say whether the motion since a pick hardly exceeds what was there before it."""
