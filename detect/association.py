@@ -268,13 +268,16 @@ class Candidate(Struct):
         settings, tables = around.settings.magnitude, around.tables
         self.told = set()
         self.weighed_us = now_us
+        if told is None:
+            self.amplitudes = {}  # said for other places
         places, sure_km = self._places()
         for station in sorted(self.picks) if told is None else sorted(told & self.picks.keys()):
             pick = self.picks[station]
-            motion = around.network.motion(pick.id)
-            hidden = station in self.as_s or around.network.drowned(pick)
-            if hidden or motion is None or around.network.clipped(station):
-                self.amplitudes.pop(station, None) if hidden else None
+            motions = around.network.grown(pick.id)
+            if station in self.as_s or around.network.drowned(pick):
+                self.amplitudes.pop(station, None)
+                continue
+            if not motions:
                 continue
             distance = np.array(
                 [distance_azimuth(*p[:2], pick.latitude, pick.longitude)[0] for p in places]
@@ -284,7 +287,7 @@ class Candidate(Struct):
                 for d, p in zip(distance.tolist(), places, strict=True)
             ]
             say = station_magnitude(
-                [*around.network.grown(pick.id), motion],
+                motions,
                 distance,
                 np.array(s_minus_p),
                 settings,
@@ -304,10 +307,10 @@ class Candidate(Struct):
     def _places(self) -> tuple[tuple[tuple[float, float, float], ...], float]:
         """Return where the source may be, and how sure each place is (km)."""
         source = self.source
-        here = (source.latitude, source.longitude, source.depth_km)
-        if len(self.picks) > MANY_PICKS or not source.places:
-            return (here,), source.epicentre_sigma_km
-        return source.places, MODEL_BIAS_KM
+        if source.places:
+            return source.places, MODEL_BIAS_KM
+        here = source.latitude, source.longitude, source.depth_km
+        return (here,), source.epicentre_sigma_km
 
     def _find_rupture(self, now_us: int, around: Surroundings) -> None:
         """See whether a line explains better than a point what the stations feel."""

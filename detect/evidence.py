@@ -129,6 +129,8 @@ SILENCE_WIDTH_S = 0.5
 # Half of the peak comes with S; median and scatter of 134 stations: docs/calibration.md.
 HALF_AFTER_S = 1.2
 HALF_SIGMA_S = 1.0
+HALF_DURATION, HALF_SPREAD = 0.25, 0.35  # of its duration: a large source goes on
+HALF_SHARE = 0.3  # that all stations of an event have in common
 HALF_BEFORE = 0.25  # of the stations: P is as strong as S
 HALF_LATER = 0.1  # something else comes
 HALF_SETTLED_S = 2.5  # after S, until half of the peak says so
@@ -409,16 +411,13 @@ def _compare(reports: _Floats, work: _Floats, onsets: int, origin: float, magnit
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _grew(half_s: float, elapsed_s: float, s_minus_p_s: float, duration_s: float) -> float:
-    """Compare when half of the peak had come with S: likelihood over that of any time alike.
-
-    A large source goes on: half of its duration later, and as uncertain.
-    """
+    """Compare when half of the peak had come with S: likelihood over that of any time alike."""
     late = (elapsed_s - s_minus_p_s - HALF_SETTLED_S) / HALF_WIDTH_S
     if late < -8.0:
         return 1.0
     come = 1.0 / (1.0 + math.exp(-late))
-    sigma = math.sqrt(HALF_SIGMA_S**2 + 0.25 * duration_s**2 + (S_MODEL_SHARE * s_minus_p_s) ** 2)
-    z = (half_s - s_minus_p_s - HALF_AFTER_S - 0.25 * duration_s) / sigma
+    sigma = math.sqrt(HALF_SIGMA_S**2 + (HALF_SPREAD * duration_s) ** 2 + (S_MODEL_SHARE * s_minus_p_s) ** 2)
+    z = (half_s - s_minus_p_s - HALF_AFTER_S - HALF_DURATION * duration_s) / sigma
     fits = (1.0 - HALF_BEFORE - HALF_LATER) * elapsed_s * _student(z) / sigma
     fits += HALF_BEFORE * elapsed_s / max(s_minus_p_s, 1.0) if half_s < s_minus_p_s else HALF_LATER
     return 1.0 - come + come * fits
@@ -487,6 +486,10 @@ def _judge(
     product = _depth_density(depth)
     if spread > 0.0:
         product *= B_VALUE * LN10 * math.sqrt(2.0 * math.pi * spread)
+    halves = 0
+    for i in range(onsets):
+        halves += not math.isnan(reports[HALF_GROWN, i])
+    common = 1.0 / (1.0 + HALF_SHARE * max(halves - 1, 0))
     precision = 0.01
     for i in range(n):
         if i < onsets:
@@ -496,13 +499,9 @@ def _judge(
             if not math.isnan(half):
                 as_p, as_s = reports[TRUST, i] * work[BELONGS, i], work[BELONGS_S, i]
                 elapsed = reports[ELAPSED, i]
-                likelihood *= (
-                    1.0
-                    - as_p
-                    - as_s
-                    + as_p * _grew(half, elapsed, travel_s[i] - travel[i], duration)
-                    + as_s * _grew(half, elapsed, 0.0, duration)
-                )
+                grew = as_p * _grew(half, elapsed, travel_s[i] - travel[i], duration)
+                grew += as_s * _grew(half, elapsed, 0.0, duration)
+                likelihood *= (1.0 - as_p - as_s + grew) ** common
             if not math.isnan(reports[LATER, i]):
                 sigma_s = math.sqrt(variance_s[i])
                 marked = 0.0

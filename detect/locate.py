@@ -16,6 +16,8 @@ from detect.evidence import (
     FIRST_CELLS,
     KM_PER_DEGREE,
     LATERS,
+    LATITUDE,
+    LONGITUDE,
     MAGNITUDE,
     NORTH,
     ORIGIN,
@@ -36,6 +38,7 @@ __all__ = ["MOST_ONSETS", "Located", "Onset", "Silent", "locate"]
 MOST_ONSETS = 48
 """The first in time are searched with; more change little but the cost."""
 
+FEW_ONSETS = 12
 SPLITS, MOST_SPLITS = 45, 160  # of cells
 MODEL_BIAS_KM = 4.0  # what a 1-D model moves an epicentre by, however many stations there are
 DEPTH_BIAS_KM = 2.0
@@ -168,7 +171,8 @@ class Located(Struct, frozen=True, kw_only=True):
     missing
         Of each silent station: the probability that it should have seen P.
     places
-        Latitude, longitude and depth of places of equal probability that stand for the posterior.
+        Latitude, longitude and depth of places of equal probability that stand for the
+        posterior; none with more than `FEW_ONSETS`, which leave little of it.
     """
 
     latitude: float
@@ -255,12 +259,6 @@ def locate(
         far = plane_wave(*around, rows, len(used), settings.silent_after_s)
         common = _common_cause(rows[: len(used)], mine)
         log_odds -= float(np.logaddexp(np.logaddexp(0.0, far), common))
-    km_east = KM_PER_DEGREE * math.cos(math.radians(around[0]))
-    some = spread(
-        cells,
-        np.array([(o.longitude - around[1]) * km_east for o in used]),
-        np.array([(o.latitude - around[0]) * KM_PER_DEGREE for o in used]),
-    )
     residuals = detail[: len(used), 0].tolist()
     belongs = detail[: len(used), 1].tolist()
     belongs_as_s = detail[: len(used), 2].tolist()
@@ -284,8 +282,19 @@ def locate(
         belongs=tuple(belongs),
         belongs_as_s=tuple(belongs_as_s),
         missing=tuple(detail[len(used) :, 1].tolist()),
-        places=tuple((*at_place(e, n, *around), d) for e, n, d, _ in some.tolist()),
+        places=_places(cells, rows[: len(used)], around) if len(onsets) <= FEW_ONSETS else (),
     )
+
+
+def _places(
+    cells: _Floats, onsets: _Floats, around: tuple[float, float]
+) -> tuple[tuple[float, float, float], ...]:
+    """Choose the places that stand for the posterior."""
+    km_east = KM_PER_DEGREE * math.cos(math.radians(around[0]))
+    turn = (onsets[:, LONGITUDE] - around[1] + 180.0) % 360.0 - 180.0
+    north = (onsets[:, LATITUDE] - around[0]) * KM_PER_DEGREE
+    chosen = spread(cells, turn * km_east, north).tolist()
+    return tuple((*at_place(east, north, *around), depth) for east, north, depth in chosen)
 
 
 def _common_cause(rows: _Floats, belongs: _Floats) -> float:

@@ -215,16 +215,20 @@ class Network:
                 self._listen(np.array([number]), said.time_us)
             for since in station.since_picks:
                 self._motions[since.pick_id] = (arrival_us, since)
-                self._keep(since)
+                if "clipped" not in station.faults:
+                    self._keep(since)
                 self._raise(self._peaks, station, since)
             for since in station.since_picks[-1:]:
                 self._raise(self._own_peaks, station, since)
 
     def _keep(self, since: PickMotion) -> None:
-        """Keep how motion grew, in steps that grow with it."""
+        """Keep how motion grew: what is not the newest, in steps that grow with time."""
         grown = self._grown.setdefault(since.pick_id, [])
-        if not grown or grown[-1].elapsed_s * STEP <= since.elapsed_s <= LAST_GROWN_S:
-            grown.append(since)
+        if len(grown) > 1:
+            newest, before = grown[-1].elapsed_s, grown[-2].elapsed_s
+            if newest < STEP * before or newest > LAST_GROWN_S:
+                grown.pop()
+        grown.append(since)
 
     def _raise(
         self,
@@ -315,7 +319,7 @@ class Network:
         old = [p for p, (at, _) in self._motions.items() if now_us - at > self._keep_us]
         for pick_id in old:
             del self._motions[pick_id]
-            del self._grown[pick_id]
+            self._grown.pop(pick_id, None)
             del self._peaks[pick_id]
             del self._rises[pick_id]
             self._own_peaks.pop(pick_id, None)
@@ -328,9 +332,10 @@ class Network:
         return None if told is None else told[1]
 
     def grown(self, pick_id: str) -> Sequence[PickMotion]:
-        """Return how the motion since a pick grew: the newest for each tenth more of time.
+        """Return how the motion since a pick grew, as far as the station was not clipped.
 
-        Only the first 30 s, within which S comes wherever amplitudes count.
+        The newest comes last; before it one for each tenth more of time, up to 30 s, within
+        which S comes wherever amplitudes count.
         """
         return self._grown.get(pick_id, ())
 
