@@ -297,10 +297,8 @@ def _estimate(event: Event, settings: MagnitudeSettings) -> tuple[float, int]:
     """Return the magnitude that all peaks of an event come to, and from how many stations."""
     last: list[Amplitude] = []
     for one in event.heard:
-        said: Amplitude | None = None
-        for motion in one.motions:
-            say = station_magnitude(motion, one.distance_km, one.s_minus_p_s, settings, before=said)
-            said = said if say is None else say
+        place, wait = np.array([one.distance_km]), np.array([one.s_minus_p_s])
+        said = station_magnitude(one.motions, place, wait, settings)
         if said is not None:
             last.append(said)
     found = combine(last, settings)
