@@ -130,8 +130,12 @@ class LocateSettings(Settings, frozen=True):
         ),
     ] = 0.1
     confirmed_stations: Annotated[
-        int, Meta(description="Fewest independent stations of a confirmed event.", ge=2)
-    ] = 3
+        int,
+        Meta(
+            description="Fewest independent stations of a confirmed event; the probability decides.",
+            ge=2,
+        ),
+    ] = 2
     confirmed_probability: Annotated[
         float,
         Meta(

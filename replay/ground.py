@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detect.geodesy import EARTH_RADIUS_KM, distance_azimuth
 from detect.traveltimes import MAX_DISTANCE_KM, TravelTimes
 from replay.rupture import SubSource, rupture
-from replay.stochastic import P_SPEED, S_SPEED, Wave, motion
+from replay.stochastic import P_CORNER, P_SPEED, S_SPEED, Wave, motion
 
 __all__ = ["Earthquake", "shake"]
 
@@ -164,7 +164,7 @@ def _through_the_crust(
         wave = Wave(
             kind=kind,
             moment=source.moment,
-            corner_hz=source.corner_hz,
+            corner_hz=source.corner_hz * (P_CORNER if kind == "P" else 1.0),
             lift=source.lift,
             distance_m=1000.0 * math.hypot(slant_km, source.pseudo_depth_km),
         )
@@ -183,7 +183,7 @@ def _through_the_mantle(
         wave = Wave(
             kind=kind,
             moment=source.moment,
-            corner_hz=source.corner_hz,
+            corner_hz=source.corner_hz * (P_CORNER if kind == "P" else 1.0),
             distance_m=1000.0 * distance_km,
             t_star_s=MANTLE_T_STAR_S[kind],
             spreading_1_m=MANTLE_SPREADING,

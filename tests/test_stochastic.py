@@ -14,6 +14,7 @@ from detect.traveltimes import load
 from replay.ground import Earthquake, shake
 from replay.rupture import length_km, rupture
 from replay.stochastic import (
+    P_CORNER,
     S_SPEED,
     Wave,
     corner_hz,
@@ -31,9 +32,8 @@ ak135 = load()
 
 def wave(magnitude, kind="S", km=50.0):
     m0 = moment(magnitude)
-    return Wave(
-        kind=kind, moment=m0, corner_hz=corner_hz(m0, stress_pa(magnitude)), distance_m=1000 * km
-    )
+    corner = corner_hz(m0, stress_pa(magnitude)) * (P_CORNER if kind == "P" else 1.0)
+    return Wave(kind=kind, moment=m0, corner_hz=corner, distance_m=1000 * km)
 
 
 def test_moment_and_corner_are_those_of_the_papers():
