@@ -21,8 +21,9 @@ radiation               P 0.52, S 0.63          Boore and Boatwright (1984), all
 free surface            2                       Boore (2003)
 horizontal share of S   0.707                   Boore (2003), V
 vertical of S           2/3 of a horizontal     Newmark, Blume and Kapur (1973)
-P corner / S corner     1.5                     Madariaga (1976), a crack that stops
-first P                 0.55 of all P           fitted to Kuyuk and Allen (2013) and Wu and Zhao
+P corner / S corner     1.3                     of the 1 to 1.5 that are reported (Madariaga 1976:
+                                                1.5) what fits P velocity of Cua and Heaton (2009)
+first P                 0.5 of all P            fitted to Kuyuk and Allen (2013) and Wu and Zhao
                                                 (2006) for M 4-6.5 at 20-200 km: the rest comes
                                                 later, reflected and converted
 stress                  7 MPa from M 6 on,      Raoof et al. (1999), southern California; the fall
@@ -66,11 +67,11 @@ __all__ = [
 DENSITY = 2800.0
 S_SPEED = 3500.0
 P_SPEED = 6100.0
-P_CORNER = 1.5
+P_CORNER = 1.3
 STRESS, STRESS_FALLS, FULL_FROM = 7e6, 0.2, 6.0
 FREE_SURFACE = 2.0
 P_RADIATION, S_RADIATION = 0.52, 0.63
-FIRST_P = 0.55
+FIRST_P = 0.5
 Q_AT_1_HZ, Q_POWER = 180.0, 0.45
 CROSSOVER_M = 40_000.0
 KAPPA = 0.035
