@@ -34,6 +34,7 @@ SOONER_US = 2_000_000  # than computed P may come
 FIRST, SECOND, PAIR = 4.0, 2.5, 2  # Cochran et al. (2019)
 EVENT_SHARE = 0.3  # of the variance of intensities: as of other motion of the ground
 MOST_SHIFT = 1.0  # degrees: two and a half times what that share allows
+SMALL, SMALL_SHIFT = 5.5, 2.0  # the formula is 1.2 to 1.9 too high for recordings of M 4.6 to 5.3
 NEWS = 0.5  # an intensity that has grown by so much is told
 NEAREST = 20  # stations that are told even where they have felt little
 
@@ -301,7 +302,7 @@ def carried(
     return strongest_near(stations, felt[:, 2], unit_vectors(latitudes, longitudes), radius_km)
 
 
-def shift(shaking: Sequence[Shaking], expected: NDArray[np.float64]) -> float:
+def shift(shaking: Sequence[Shaking], expected: NDArray[np.float64], magnitude: float) -> float:
     """Return by how much the formula is to be corrected for this event, in degrees.
 
     The mean of felt less expected over the stations that have felt S, drawn towards 0: a share
@@ -313,10 +314,13 @@ def shift(shaking: Sequence[Shaking], expected: NDArray[np.float64]) -> float:
         What stations have felt.
     expected : float64[n]
         What the formula gives for each of them.
+    magnitude
+        Of the event: for small ones the formula may be further too high.
     """
     pairs = zip(shaking, expected.tolist(), strict=True)
     differences = [s.intensity - level for s, level in pairs if s.has_s]
     if not differences:
         return 0.0
     value = sum(differences) / (len(differences) + 1.0 / EVENT_SHARE - 1.0)
-    return float(min(max(value, -MOST_SHIFT), MOST_SHIFT))
+    lowered = SMALL_SHIFT if magnitude < SMALL else MOST_SHIFT
+    return float(min(max(value, -lowered), MOST_SHIFT))

@@ -58,7 +58,7 @@ class ShakingField(Struct, frozen=True):
         plain = cls(event, settings, event.magnitude, depth, 0.0)
         latitude = np.array([s.latitude for s in event.shaking])
         longitude = np.array([s.longitude for s in event.shaking])
-        value = shift(event.shaking, plain.of_source(latitude, longitude))
+        value = shift(event.shaking, plain.of_source(latitude, longitude), event.magnitude)
         if event.magnitude_saturated or event.magnitude >= ONGOING_MAGNITUDE:
             value = max(value, 0.0)
         return cls(event, settings, event.magnitude, depth, value)

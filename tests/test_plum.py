@@ -180,12 +180,14 @@ def test_shaking_is_carried_as_far_as_the_radius():
 def test_the_formula_is_corrected_by_what_is_felt():
     """Seven stations 0.5 below, and three that are worth the formula's: 7 / (7 + 7/3)."""
     shaking = [felt(4.0, station=f"XX.{i}") for i in range(7)]
-    assert shift(shaking, np.full(7, 4.5)) == pytest.approx(-0.5 * 7 / (7 + 0.7 / 0.3))
-    assert shift(shaking[:1], np.full(1, 4.5)) == pytest.approx(-0.5 * 0.3)
-    assert shift(shaking, np.full(7, 9.0)) == -1.0
-    assert shift(shaking, np.full(7, 1.0)) == 1.0
-    assert shift([felt(4.0, has_s=False)], np.full(1, 9.0)) == 0.0
-    assert shift([], np.zeros(0)) == 0.0
+    assert shift(shaking, np.full(7, 4.5), 6.0) == pytest.approx(-0.5 * 7 / (7 + 0.7 / 0.3))
+    assert shift(shaking[:1], np.full(1, 4.5), 6.0) == pytest.approx(-0.5 * 0.3)
+    assert shift(shaking, np.full(7, 9.0), 5.5) == -1.0
+    assert shift(shaking, np.full(7, 9.0), 5.4) == -2.0
+    for magnitude in (4.0, 6.0):
+        assert shift(shaking, np.full(7, 1.0), magnitude) == 1.0
+    assert shift([felt(4.0, has_s=False)], np.full(1, 9.0), 6.0) == 0.0
+    assert shift([], np.zeros(0), 6.0) == 0.0
 
 
 def test_the_source_explains_along_its_line():
