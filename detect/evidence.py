@@ -135,6 +135,7 @@ HALF_BEFORE = 0.25  # of the stations: P is as strong as S
 HALF_LATER = 0.1  # something else comes
 HALF_SETTLED_S = 2.5  # after S, until half of the peak says so
 HALF_WIDTH_S = 0.5
+OVER_SHARE, OVER_S = 0.7, 1.5  # of other onsets, that have half of their peak so soon
 FAR_SLOWNESSES = np.array([0.045, 0.06, 0.075, 0.09])  # s/km
 FAR_AZIMUTHS = 24
 NEVER_S = -1e9
@@ -411,15 +412,21 @@ def _compare(reports: _Floats, work: _Floats, onsets: int, origin: float, magnit
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _grew(half_s: float, elapsed_s: float, s_minus_p_s: float, duration_s: float) -> float:
-    """Compare when half of the peak had come with S: likelihood over that of any time alike."""
+    """Compare when half of the peak had come with S: likelihood over that of other onsets.
+
+    Most of what makes onsets is over soon after.
+    """
     late = (elapsed_s - s_minus_p_s - HALF_SETTLED_S) / HALF_WIDTH_S
     if late < -8.0:
         return 1.0
     come = 1.0 / (1.0 + math.exp(-late))
-    sigma = math.sqrt(HALF_SIGMA_S**2 + (HALF_SPREAD * duration_s) ** 2 + (S_MODEL_SHARE * s_minus_p_s) ** 2)
+    sigma = math.sqrt(
+        HALF_SIGMA_S**2 + (HALF_SPREAD * duration_s) ** 2 + (S_MODEL_SHARE * s_minus_p_s) ** 2
+    )
     z = (half_s - s_minus_p_s - HALF_AFTER_S - HALF_DURATION * duration_s) / sigma
-    fits = (1.0 - HALF_BEFORE - HALF_LATER) * elapsed_s * _student(z) / sigma
-    fits += HALF_BEFORE * elapsed_s / max(s_minus_p_s, 1.0) if half_s < s_minus_p_s else HALF_LATER
+    other = OVER_SHARE * math.exp(-half_s / OVER_S) / OVER_S + (1.0 - OVER_SHARE) / elapsed_s
+    fits = (1.0 - HALF_BEFORE - HALF_LATER) * _student(z) / (sigma * other)
+    fits += HALF_BEFORE if half_s < s_minus_p_s else HALF_LATER
     return 1.0 - come + come * fits
 
 

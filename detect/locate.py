@@ -17,8 +17,10 @@ from detect.evidence import (
     KM_PER_DEGREE,
     LATERS,
     LATITUDE,
+    LN10,
     LONGITUDE,
     MAGNITUDE,
+    NOISE,
     NORTH,
     ORIGIN,
     OTHER,
@@ -48,6 +50,8 @@ WRONG_DECADES = 0.5  # and 1/decade of amplitude
 COMMON_A_YEAR = 0.5  # disturbances that move two places of a network and are no earthquakes
 COMMON_FEWER = 300.0  # so many times fewer move one place more
 COMMON_WITHIN_S = 20.0
+COMMON_WEAK = 1.0  # log10 over the noise's peak: all alike up to here, then ten times rarer each
+COMMON_OUTLIERS, COMMON_DECADES = 0.1, 0.3
 NEVER = (math.nan,) * LATERS
 
 _Floats = npt.NDArray[np.float64]
@@ -308,8 +312,10 @@ def _common_cause(rows: _Floats, belongs: _Floats) -> float:
     float
         Log of the odds against nothing.
     """
-    amplitude = np.where(np.isnan(rows[:, AMPLITUDE]), 1.0, WRONG_DECADES)
-    gain = np.log(amplitude / rows[:, OTHER])
+    over = rows[:, AMPLITUDE] - rows[:, NOISE] - COMMON_WEAK
+    fallen = 10.0 ** -np.maximum(over, 0.0) / (COMMON_WEAK + 1.0 / LN10)
+    strong = (1.0 - COMMON_OUTLIERS) * fallen + COMMON_OUTLIERS * COMMON_DECADES
+    gain = np.log(np.where(np.isnan(over), 1.0, strong) / rows[:, OTHER])
     votes = belongs * rows[:, SHARE]
     places = float(votes.sum())
     apart = (places - 1.0) * math.log(COMMON_WITHIN_S)

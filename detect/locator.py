@@ -40,10 +40,11 @@ FEW_PICKS = 6  # up to here every pick is worth a revision
 PLACE_STEP_KM = 5.0
 WEIGHED_US = 100_000  # an event of many picks is not weighed for amplitudes more often than this
 NEARLY_SURE = 0.9  # from then on two places that shake confirm an event (decision 8)
-SETTLING_S = 20.0  # after its first pick, for a provisional event to be seen by others
+SETTLING_S = 60.0  # after its first pick, for a provisional event to be seen by others
 ASKED_S = 60.0  # after its first pick an event is asked again every second: motion and silence grow
 MOST_TRIED = 12  # picks that begin an event; the others find it when it stands
 YOUNG_S = 4.0  # a free pick is tried again, as its motion comes in
+TWICE = math.log10(2.0)  # later only when it has grown by so much
 
 ONE_EVENT_KM = 100.0  # events further apart, or later, are not asked whether they are one
 ONE_EVENT_S = 40.0
@@ -81,6 +82,7 @@ class LocateOperator:
         self._onsets: dict[str, list[Pick]] = {}
         self._around = Surroundings(self._network, self._trust, self._onsets, settings, tables)
         self._pool: dict[str, Pick] = {}
+        self._tried: dict[str, float] = {}
         self._active: dict[str, Candidate] = {}
         self._ids: dict[str, int] = {}
         self._now_us = 0
@@ -145,13 +147,19 @@ class LocateOperator:
             pick.id
             for station in told
             for pick in self._onsets.get(station, ())
-            if pick.time_us > youngest and pick.id in self._pool
+            if pick.id in self._pool and (pick.time_us > youngest or self._has_grown(pick))
         }
         if not again:
             return
         for pick in list(self._pool.values()):
             if pick.id in again and pick.id in self._pool:
                 yield from self._begin(pick)
+
+    def _has_grown(self, pick: Pick) -> bool:
+        """Say whether the motion since a free pick is twice what it was at the last try."""
+        peak = self._network.peak(pick, self._now_us, own=True)
+        tried = self._tried.get(pick.id)
+        return peak is not None and tried is not None and peak[0] > tried + TWICE
 
     def _in_order(self) -> list[Candidate]:
         return [self._active[i] for i in sorted(self._active)]
@@ -172,6 +180,7 @@ class LocateOperator:
         self._share_shaking()
         oldest = self._now_us - int(locate.pick_life_s * 1e6)
         self._pool = {i: p for i, p in self._pool.items() if p.time_us >= oldest}
+        self._tried = {i: peak for i, peak in self._tried.items() if i in self._pool}
         ago = self._now_us - int(locate.event_life_s * 1e6)
         self._ids = {i: t for i, t in self._ids.items() if t >= ago}
         for station, picks in list(self._onsets.items()):
@@ -304,6 +313,8 @@ class LocateOperator:
     def _begin(self, pick: Pick) -> Iterator[Earthquake]:
         """Begin an event if the free picks make one that holds this pick probable."""
         locate = self._settings.locate
+        peak = self._network.peak(pick, self._now_us, own=True)
+        self._tried[pick.id] = -math.inf if peak is None else peak[0]
         rivals = self._rivals(None, pick.time_us)
         if explained(pick, self._now_us, self._around, rivals) > EXPLAINED:
             return
@@ -394,6 +405,7 @@ class LocateOperator:
         seen = candidate.sites(self._trust) >= locate.confirmed_stations
         confirmed = (
             stood
+            or probability >= locate.sure_probability
             or (seen and probability >= locate.confirmed_probability)
             or (probability >= NEARLY_SURE and strong_pair(candidate.shaking))
         )

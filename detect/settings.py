@@ -130,12 +130,8 @@ class LocateSettings(Settings, frozen=True):
         ),
     ] = 0.1
     confirmed_stations: Annotated[
-        int,
-        Meta(
-            description="Fewest independent stations of a confirmed event; the probability decides.",
-            ge=2,
-        ),
-    ] = 2
+        int, Meta(description="Fewest independent stations of a confirmed event.", ge=2)
+    ] = 3
     confirmed_probability: Annotated[
         float,
         Meta(
@@ -144,6 +140,14 @@ class LocateSettings(Settings, frozen=True):
             lt=1,
         ),
     ] = 0.98
+    sure_probability: Annotated[
+        float,
+        Meta(
+            description="Probability from which an event of fewer stations is confirmed too.",
+            gt=0,
+            lt=1,
+        ),
+    ] = 0.999
     cancelled_probability: Annotated[
         float,
         Meta(
