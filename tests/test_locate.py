@@ -2,13 +2,14 @@
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from made_detections import ring
 
 from detect.evidence import s_amplitude
 from detect.geodesy import distance_azimuth
-from detect.locate import Onset, Silent, locate
+from detect.locate import MODEL_BIAS_KM, Onset, Silent, locate
 from detect.magnitude import p_acceleration
 from detect.settings import LocateSettings
 from detect.traveltimes import load
@@ -185,6 +186,67 @@ def test_s_waves_tell_the_distance():
     assert error_km(seeing, source) < 0.5 * error_km(blind, source)
     assert seeing.epicentre_sigma_km < blind.epicentre_sigma_km
     assert seeing.log_odds > blind.log_odds
+
+
+def grown_onsets(stations, source, late_s=0.0):
+    """Half a minute after their P: half of the peak had come a second after S, and later."""
+    said = []
+    for place in stations:
+        distance = km(place, source)
+        wait = ak135.s(distance, source[2]) - ak135.p(distance, source[2])
+        half = wait + 1.2 + late_s
+        said.append(onset(place, source, elapsed_s=30.0, half_grown_s=half, log_amplitude=None))
+    return sorted(said, key=lambda o: o.time_s)
+
+
+def test_when_half_of_the_peak_had_come_tells_the_distance():
+    """Three stations on one side, in one line, as off a coast."""
+    source = (42.5, 74.6, 10.0)
+    stations = [(42.9, 75.1), (42.95, 75.6), (43.1, 76.0)]
+    blind = found(onsets(stations, source, magnitude=None))
+    seeing = found(grown_onsets(stations, source))
+    assert error_km(seeing, source) < 20.0
+    assert error_km(seeing, source) < 0.5 * error_km(blind, source)
+    assert seeing.epicentre_sigma_km < blind.epicentre_sigma_km
+    assert seeing.log_odds > blind.log_odds
+
+
+def test_a_burst_is_no_earthquake_far_away():
+    """What is over at once: as if S had never come to these stations."""
+    source = (42.5, 74.6, 10.0)
+    stations = [(42.9, 75.1), (42.95, 75.6), (43.1, 76.0)]
+    bursts = [msgspec.structs.replace(o, half_grown_s=0.5) for o in grown_onsets(stations, source)]
+    assert found(bursts).log_odds < found(grown_onsets(stations, source)).log_odds - 3.0
+
+
+def test_before_s_can_have_come_growth_says_nothing():
+    plain = onsets(around(CENTRE, 60.0, 5), CENTRE, magnitude=None)
+    early = [msgspec.structs.replace(o, elapsed_s=1.5, half_grown_s=1.0) for o in plain]
+    unknown = [msgspec.structs.replace(o, elapsed_s=1.5) for o in plain]
+    assert found(early).log_odds == pytest.approx(found(unknown).log_odds, abs=0.5)
+    assert error_km(found(early), CENTRE) < 4.0
+
+
+def test_places_stand_for_the_posterior():
+    """They scatter about the source as far as it says, and tell nothing beyond few stations."""
+    few = found(onsets(around(CENTRE, 30.0, 3), CENTRE))
+    many = found(onsets(around(CENTRE, 30.0, 12), CENTRE))
+    for located in (few, many):
+        away = [km(place[:2], (located.latitude, located.longitude)) for place in located.places]
+        scatter_km = math.sqrt(np.mean(np.square(away)) / 2.0)
+        assert math.hypot(scatter_km, MODEL_BIAS_KM) == pytest.approx(
+            located.epicentre_sigma_km, rel=0.6
+        )
+        assert all(0.0 < depth < SETTINGS.max_depth_km for *_, depth in located.places)
+    assert found(onsets(around(CENTRE, 30.0, 13), CENTRE)).places == ()
+
+
+def test_a_strong_disturbance_of_two_places_is_rarer_than_a_weak_one():
+    """Against the same noise: the stronger the two are, the sooner they are an earthquake."""
+    stations = around(CENTRE, 30.0, 2)
+    weak, strong = (found(onsets(stations, CENTRE, magnitude=m, other=1e-9)) for m in (4.5, 6.5))
+    rarer = 0.8 * 2.0 * math.log(10.0)  # so are earthquakes of that size
+    assert strong.log_odds + rarer > weak.log_odds + 1.0
 
 
 def test_a_later_onset_that_is_not_s_changes_little():

@@ -120,20 +120,32 @@ def test_a_provisional_event_falls_when_the_others_stay_silent():
     assert "should have seen it" in found[-1].reason
 
 
-def of_two_stations(magnitude):
+def of_two_stations(magnitude, settings=SETTINGS):
     two = dict(list(ring(42.5, 74.6, 12.0, 2).items()))
     source = (42.5, 74.6, 8.0)
     picks = earthquake_picks(two, source, ORIGIN_US)
     made = moved(picks, source, ORIGIN_US, magnitude=magnitude)
-    return picks, revisions(records(picks, frames(two, START_US, END_US, made=made)))
+    read = records(picks, frames(two, START_US, END_US + 20_000_000, made=made))
+    return picks, revisions(read, settings=settings)
 
 
 def test_a_provisional_event_that_nobody_can_judge_falls_with_time():
+    """Not sooner: the next station may be so far away that P comes there much later."""
     picks, found = of_two_stations(4.5)
     assert found[0].status == "provisional"
     assert found[-1].status == "cancelled"
     assert found[-1].reason == "no further station saw it"
-    assert 19 <= (found[-1].updated_us - picks[0][1].time_us) * 1e-6 <= 22
+    assert 59 <= (found[-1].updated_us - picks[0][1].time_us) * 1e-6 <= 62
+
+
+def test_two_places_confirm_where_the_probability_is_so_high():
+    """The same two stations: what they say is enough or not, by the setting alone."""
+    for wanted, status in ((0.999, "provisional"), (0.5, "confirmed")):
+        locate = msgspec.structs.replace(
+            SETTINGS.locate, confirmed_probability=0.5, sure_probability=wanted
+        )
+        settings = msgspec.structs.replace(SETTINGS, locate=locate)
+        assert of_two_stations(4.5, settings)[1][-1].status == status
 
 
 def test_a_confirmed_event_does_not_fall_with_time():

@@ -266,8 +266,7 @@ def test_the_reach_is_kept():
 def test_a_place_that_is_not_sure_makes_the_magnitude_less_sure():
     told = motion(5.0, 50.0, 3.0)
     sigmas = [
-        combine([judged(told, distance_sigma_km=km)], SETTINGS).sigma
-        for km in (0.0, 10.0, 30.0)
+        combine([judged(told, distance_sigma_km=km)], SETTINGS).sigma for km in (0.0, 10.0, 30.0)
     ]
     assert sigmas[0] < sigmas[1] < sigmas[2]
 

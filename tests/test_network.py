@@ -1,12 +1,15 @@
 """What the locator knows of the stations, and which of them watch."""
 
+import math
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from made_detections import START_US, earthquake_picks, frames, ring
+from made_detections import START_US, earthquake_picks, frames, ring, station_motion
 
 from detect import detections, network, reports
-from detect.detections import Heartbeat, Motion
+from detect.detections import Heartbeat, Motion, PickMotion
 from detect.geodesy import distance_azimuth
 from detect.network import Circle, Network
 
@@ -93,6 +96,57 @@ def test_who_is_blind_silent_or_has_picked_does_not_watch():
     assert later.numbers.tolist() == [0, 2, 3]
     net.fold(beat(names[:2], [(1.0, 5.0), (2.0, 6.0)]), START_US + 11_000_000)
     assert net.watching(START_US + 12_000_000, START_US).numbers.tolist() == [0, 1, 3]
+
+
+def motions_of(told):
+    """Fold (elapsed, peak, faults) of one station that has picked; return network and pick."""
+    net = Network(10.0, 100.0)
+    place = (42.5, 74.6)
+    ((_, picked),) = earthquake_picks({"XX.S00": place}, (42.5, 74.6, 10.0), START_US)
+    for elapsed, peak, faults in told:
+        since = PickMotion(
+            pick_id=picked.id, elapsed_s=elapsed, pd_m=(), noise_pd_m=0.0, pgv=peak, pga=peak
+        )
+        station = station_motion(
+            "XX.S00", place, START_US, pga=peak, faults=faults, since_picks=(since,)
+        )
+        net.fold(Motion(partition=0, time_us=START_US, stations=(station,)), START_US)
+    return net, picked
+
+
+def test_how_motion_grew_is_kept_in_growing_steps():
+    net, picked = motions_of([(n / 10.0, n / 10.0, ()) for n in range(1, 501)])
+    kept = [m.elapsed_s for m in net.grown(picked.id)]
+    assert kept[-1] == 50.0
+    assert kept[:5] == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert all(b >= 1.1 * a - 1e-9 for a, b in pairwise(kept))
+    assert max(kept[:-1]) <= 30.0
+    assert max(b / a for a, b in pairwise(kept[9:-1])) < 1.2
+    assert len(kept) < 50
+    assert net.motion(picked.id).elapsed_s == 50.0
+
+
+def test_what_a_clipped_station_says_is_not_kept():
+    net, picked = motions_of([(1.0, 1.0, ()), (2.0, 2.0, ("clipped",)), (3.0, 3.0, ())])
+    assert [m.elapsed_s for m in net.grown(picked.id)] == [1.0, 3.0]
+    assert net.motion(picked.id).elapsed_s == 3.0
+
+
+def test_when_half_of_a_peak_had_come():
+    rise = [(1.0, 0.1, ()), (2.0, 0.105, ()), (3.0, 0.5, ()), (4.0, 0.2, ()), (5.0, 0.9, ())]
+    net, picked = motions_of(rise)
+    assert net.half_grown_s(picked, math.log10(0.9)) == 3.0
+    assert net.half_grown_s(picked, math.log10(0.19)) == 1.0
+    assert net.half_grown_s(picked, math.log10(1.1)) == 5.0
+    assert net.half_grown_s(picked, math.log10(2.1)) is None
+
+
+def test_old_motion_is_forgotten():
+    net, picked = motions_of([(1.0, 1.0, ())])
+    net.forget(START_US + 101_000_000)
+    assert net.motion(picked.id) is None
+    assert list(net.grown(picked.id)) == []
+    assert net.half_grown_s(picked, 0.0) is None
 
 
 STATIONS = ring(42.5, 74.6, 25.0, 6)
