@@ -9,6 +9,7 @@ what it has seen.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -128,9 +129,9 @@ class StageRunner:
         self._pace = Pace(log, stage.name, stage.reads.name)
         self._catches_up = False
         self._assigned: dict[int, _Assigned] = {}
-        self._looked_s = 0.0
+        self._looked_s = -math.inf
         self._commit_every_s = commit_every_s
-        self._committed_s = 0.0
+        self._committed_s = -math.inf
         self._due: dict[int, Committed] = {}
 
     async def start(self) -> None:
