@@ -189,6 +189,23 @@ class Candidate(Struct):
         depth = self.source.depth_km
         return after - tables.p(distance, depth), after - tables.s(distance, depth)
 
+    def nearest_residuals_s(
+        self, pick: Pick, tables: TravelTimes, tolerance_s: float
+    ) -> tuple[float, float]:
+        """Return the smallest residuals, as P and as S, at any place where the source may be.
+
+        Those at its best place count as less, by how unsure it is.
+        """
+        p, s = self.residuals_s(pick, tables)
+        less = self.tolerance_s(tolerance_s) - tolerance_s
+        as_p, as_s = [max(abs(p) - less, 0.0)], [max(abs(s) - less, 0.0)]
+        for latitude, longitude, depth, origin_s in self.source.places:
+            distance = distance_azimuth(latitude, longitude, pick.latitude, pick.longitude)[0]
+            after = (pick.time_us - self.base_us) * 1e-6 - origin_s
+            as_p.append(abs(after - tables.p(distance, depth)))
+            as_s.append(abs(after - tables.s(distance, depth)))
+        return min(as_p), min(as_s)
+
     def tolerance_s(self, tolerance_s: float) -> float:
         """Return how far a pick may be from its computed time: the source is not sure either."""
         return tolerance_s + min(3.0, self.source.epicentre_sigma_km / 10.0)
@@ -304,12 +321,12 @@ class Candidate(Struct):
         if self.magnitude is not None and self.rupture is not None:
             self.magnitude = along_line(self.magnitude, self.rupture)
 
-    def _places(self) -> tuple[tuple[tuple[float, float, float], ...], float]:
+    def _places(self) -> tuple[tuple[tuple[float, float, float, float], ...], float]:
         """Return where the source may be, and how sure each place is (km)."""
         source = self.source
         if source.places:
             return source.places, MODEL_BIAS_KM
-        here = source.latitude, source.longitude, source.depth_km
+        here = source.latitude, source.longitude, source.depth_km, source.origin_s
         return (here,), source.epicentre_sigma_km
 
     def _find_rupture(self, now_us: int, around: Surroundings) -> None:

@@ -272,22 +272,22 @@ class LocateOperator:
         least_as_s = ABSENT
         hidden = False
         for candidate in self._in_order():
-            p_residual, s_residual = candidate.residuals_s(pick, self._tables)
-            tolerance = candidate.tolerance_s(locate.tolerance_s)
+            tolerance = locate.tolerance_s
+            p_residual, s_residual = candidate.nearest_residuals_s(pick, self._tables, tolerance)
             if pick.station in candidate.picks:
                 doubtful = candidate.belongs.get(pick.station, 0.0) < BELONGS
-                if pick.phase == "P" and doubtful and abs(p_residual) <= min(tolerance, least):
-                    best, least = candidate, abs(p_residual)
+                if pick.phase == "P" and doubtful and p_residual <= min(tolerance, least):
+                    best, least = candidate, p_residual
                     continue
-                if abs(s_residual) <= tolerance and pick.id != candidate.picks[pick.station].id:
+                if s_residual <= tolerance and pick.id != candidate.picks[pick.station].id:
                     candidate.later.setdefault(pick.station, pick)
-                hidden |= abs(s_residual) > tolerance
+                hidden |= s_residual > tolerance
                 after_s = (pick.time_us - candidate.picks[pick.station].time_us) * 1e-6
                 candidate.stale |= 0.0 < after_s < LATER_S
-            elif pick.phase == "P" and abs(p_residual) <= min(tolerance, least):
-                best, least = candidate, abs(p_residual)
-            elif abs(s_residual) <= min(tolerance, least_as_s):
-                best_as_s, least_as_s = candidate, abs(s_residual)
+            elif pick.phase == "P" and p_residual <= min(tolerance, least):
+                best, least = candidate, p_residual
+            elif s_residual <= min(tolerance, least_as_s):
+                best_as_s, least_as_s = candidate, s_residual
         if best is None and best_as_s is not None:
             others = [c for c in self._in_order() if c.id != best_as_s.id]
             if explained(pick, self._now_us, self._around, others) <= EXPLAINED:
