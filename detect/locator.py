@@ -309,6 +309,9 @@ class LocateOperator:
             self._pool.pop(twin.id, None)
         self._pool[pick.id] = pick
         yield from self._begin(pick)
+        for earlier in list(onsets):  # of which this may be S
+            if earlier.id in self._pool and earlier.time_us < pick.time_us - ONE_ONSET_US:
+                yield from self._begin(earlier)
 
     def _begin(self, pick: Pick) -> Iterator[Earthquake]:
         """Begin an event if the free picks make one that holds this pick probable."""
