@@ -126,7 +126,7 @@ HIDES = 0.5  # of it: most of the motion comes early
 BEGINS_AS = 6.0  # magnitude: larger ones do not begin stronger, and P is picked at its beginning
 P_KM_S_AHEAD = 8.3  # distance over S-P time
 SILENCE_WIDTH_S = 0.5
-# Half of the peak comes with S; median and scatter of 134 stations: docs/calibration.md.
+# Half of the peak comes with S: median and scatter of 128 stations (docs/calibration.md).
 HALF_AFTER_S = 1.2
 HALF_SIGMA_S = 1.0
 HALF_DURATION, HALF_SPREAD = 0.25, 0.35  # of its duration: a large source goes on
