@@ -1,4 +1,4 @@
-"""The stage `hazards`: readings, tremors and earthquakes in, events of other hazards out."""
+"""The stage `hazards`: what sensors and others say in, events of other hazards out."""
 
 import math
 import re
@@ -12,9 +12,10 @@ from detect.events import Earthquake
 from detect.hazard_events import HazardEvent
 from detect.hazards import readings
 from detect.hazards.assessment import Assessment
+from detect.hazards.bulletins import EARLY, basin_places
 from detect.hazards.cascade import Cascades
 from detect.hazards.cascade_file import CascadeFile
-from detect.hazards.readings import Tremor
+from detect.hazards.readings import Bulletin, Tremor
 from detect.hazards.sensing import Sensing
 from detect.hazards.silence import Silences
 from detect.hazards.speakers import TREMOR, TREMOR_LEVEL, Site, Speaker, Station, basin_names
@@ -79,7 +80,7 @@ class HazardOperator:
     ) -> None:
         self._settings = settings
         self._valley = Valley(valleys)
-        self._cascades = Cascades(cascades.watched, cascades.priors, sensors)
+        self._cascades = Cascades(cascades, sensors, basin_places(sensors, valleys.reaches))
         basins = basin_names(
             [s.basin for s in sensors]
             + [r.basin for r in valleys.reaches]
@@ -140,6 +141,8 @@ class HazardOperator:
             said = self._tremor(reading)
         elif isinstance(reading, Earthquake):
             said = self._quake(reading)
+        elif isinstance(reading, Bulletin):
+            said = self._bulletin(reading)
         else:
             site = self._sites.get(reading.sensor)
             if site is None:
@@ -255,7 +258,7 @@ class HazardOperator:
             if voice is None:
                 continue
             if speaker.basin in gone and isinstance(speaker, Site):
-                yield from self._doubt(speaker, voice, quake)
+                yield from self._doubt(speaker, voice, f"the earthquake {quake.id} does not stand")
             if speaker.event and self._holds(speaker):
                 yield from self._assessment.leave(
                     speaker, f"the waves of the earthquake {speaker.held_by}"
@@ -265,13 +268,21 @@ class HazardOperator:
                 if not self._holds(speaker) and voice.level > speaker.spent:
                     yield from self._assessment.speak(speaker, self._now_us)
 
-    def _doubt(self, site: Site, voice: Voice, quake: Earthquake) -> Iterator[HazardEvent]:
-        """Take back a voice that only an earthquake's lowered thresholds have raised."""
+    def _bulletin(self, bulletin: Bulletin) -> Iterator[HazardEvent]:
+        """Take a warning of another service, which raises nothing itself."""
+        gone = self._cascades.bulletins.fold(bulletin, self._now_us)
+        for site in self._sites.values():
+            if site.basin in gone and site.voice is not None:
+                which = f"{bulletin.sender},{bulletin.identifier}"
+                yield from self._doubt(site, site.voice, f"{which} has withdrawn its cause")
+
+    def _doubt(self, site: Site, voice: Voice, why: str) -> Iterator[HazardEvent]:
+        """Take back a voice that only thresholds have raised which are not lowered any more."""
         now = self._cascades.lowered(site.basin, site.hazard, self._now_us)
         if not site.event or now <= voice.lowered or voice.reaches():
             return
         site.doubted = PERSISTENCE_READINGS
-        yield from self._assessment.leave(site, f"the earthquake {quake.id} does not stand")
+        yield from self._assessment.leave(site, why)
 
     def _speakers(self) -> list[Speaker]:
         return [*self._sites.values(), *(self._stations[name] for name in sorted(self._stations))]
@@ -344,8 +355,10 @@ def _output(record: Record, event: HazardEvent) -> Output:
     return Output(EVENTS.name, key, value, record.offset, record.timestamp)
 
 
-def _impossible(reading: Tremor | Earthquake, now_us: int) -> str:
-    """Say why no station or locator says so; empty if one may."""
+def _impossible(reading: Tremor | Earthquake | Bulletin, now_us: int) -> str:
+    """Say why no station, locator or service says so; empty if one may."""
+    if isinstance(reading, Bulletin):
+        return _impossible_bulletin(reading, now_us)
     if not (abs(reading.latitude) <= 90.0 and abs(reading.longitude) <= 180.0):
         return f"there is no place {reading.latitude}, {reading.longitude}"
     if isinstance(reading, Tremor):
@@ -358,4 +371,19 @@ def _impossible(reading: Tremor | Earthquake, now_us: int) -> str:
         return f"there is no earthquake {reading.id!r} at {reading.depth_km} km"
     if reading.magnitude is not None and not -3.0 <= reading.magnitude <= 10.0:
         return f"there is no magnitude {reading.magnitude}"
+    return ""
+
+
+def _impossible_bulletin(bulletin: Bulletin, now_us: int) -> str:
+    if not 0 < bulletin.sent_us <= now_us + EARLY // timedelta(microseconds=1):
+        return f"it was sent at {bulletin.sent_us}, and came at {now_us}"
+    if bulletin.type != "Cancel" and bulletin.expires_us <= bulletin.effective_us:
+        return f"it expires at {bulletin.expires_us}, before it is in force"
+    places = [place for ring in bulletin.polygons for place in ring]
+    places += [(latitude, longitude) for latitude, longitude, _ in bulletin.circles]
+    for latitude, longitude in places:
+        if not (abs(latitude) <= 90.0 and abs(longitude) <= 180.0):
+            return f"there is no place {latitude}, {longitude}"
+    if any(len(ring) < 4 for ring in bulletin.polygons):
+        return "a polygon of less than four points"
     return ""
