@@ -195,7 +195,7 @@ def hazards(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPor
             config,
             ("detect", "hazards", "sensors"),
             "there is nothing to watch for",
-            "Name files of sensors, valleys or cascades in [detect.hazards].",
+            "Name files of sensors, valleys or cascades in [detect.hazards], or set tremors.",
         )
     serve(configuration, config, stages, metrics_port)
 

@@ -18,7 +18,15 @@ from detect.hazards.cascade_file import CascadeFile
 from detect.hazards.readings import Bulletin, Tremor
 from detect.hazards.sensing import Sensing
 from detect.hazards.silence import Silences
-from detect.hazards.speakers import TREMOR, TREMOR_LEVEL, Site, Speaker, Station, basin_names
+from detect.hazards.speakers import (
+    STRAY_LEVEL,
+    TREMOR,
+    TREMOR_LEVEL,
+    Site,
+    Speaker,
+    Station,
+    basin_names,
+)
 from detect.hazards.valley import Valley
 from detect.hazards.valley_file import ValleyFile
 from detect.hazards.votes import Voice
@@ -43,6 +51,7 @@ WAVE_HELD_US = 4 * HOUR  # how long a rule of impulse waves stays set: DART's ev
 
 _LAST_ARRIVAL_MS = 7_258_118_400_000  # the year 2200
 _ID = re.compile(r"[A-Za-z0-9.\-]+")
+_STATION = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _AHEAD_US = 60 * SECOND
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -205,21 +214,10 @@ class HazardOperator:
         return self._now_us < speaker.held_us
 
     def _tremor(self, tremor: Tremor) -> Iterator[HazardEvent]:
-        """Take what the ground at a station does; only one at a reach counts."""
-        point = self._valley.point(tremor.station)
-        reach = None if point is None else self._valley.reach(point.reach)
-        if reach is None:
-            return
-        station = self._stations.get(tremor.station)
+        """Take what the ground at a station does."""
+        station = self._station(tremor)
         if station is None:
-            station = self._stations[tremor.station] = Station(
-                id=tremor.station,
-                hazard="debris flow",
-                basin=reach.basin,
-                latitude=tremor.latitude,
-                longitude=tremor.longitude,
-                path=tremor.station,
-            )
+            return
         station.heard_us = self._now_us
         if tremor.state in ("off", "no"):
             nothing = "the tremor is none of a flow" if tremor.state == "no" else ""
@@ -229,7 +227,7 @@ class HazardOperator:
             station.voice = Voice(
                 sensor=station.id,
                 path=station.path,
-                level=TREMOR_LEVEL,
+                level=TREMOR_LEVEL if station.at_reach else STRAY_LEVEL,
                 rule=TREMOR,
                 since_us=tremor.since_us,
                 step_us=0,
@@ -246,6 +244,29 @@ class HazardOperator:
         if self._holds(station) or station.voice.level <= station.spent:
             return
         yield from self._assessment.speak(station, tremor.time_us)
+
+    def _station(self, tremor: Tremor) -> Station | None:
+        """Return who says so; None if it stands at no reach and such are not heard."""
+        known = self._stations.get(tremor.station)
+        if known is not None:
+            return known
+        point = self._valley.point(tremor.station)
+        reach = None if point is None else self._valley.reach(point.reach)
+        if reach is None and self._settings.tremors == "reaches":
+            return None
+        if reach is None:
+            self._assessment.add(tremor.station)
+        station = Station(
+            id=tremor.station,
+            hazard="debris flow",
+            basin=tremor.station if reach is None else reach.basin,
+            latitude=tremor.latitude,
+            longitude=tremor.longitude,
+            path=tremor.station,
+            at_reach=reach is not None,
+        )
+        self._stations[tremor.station] = station
+        return station
 
     def _quake(self, quake: Earthquake) -> Iterator[HazardEvent]:
         """Take a revision of an earthquake: what it sets off, and what its waves explain."""
@@ -362,6 +383,8 @@ def _impossible(reading: Tremor | Earthquake | Bulletin, now_us: int) -> str:
     if not (abs(reading.latitude) <= 90.0 and abs(reading.longitude) <= 180.0):
         return f"there is no place {reading.latitude}, {reading.longitude}"
     if isinstance(reading, Tremor):
+        if not _STATION.fullmatch(reading.station):
+            return f"there is no station {reading.station!r}"
         if not 0 < reading.since_us <= reading.time_us <= now_us + _AHEAD_US:
             return f"it is from {reading.since_us} to {reading.time_us}, and came at {now_us}"
         return ""
