@@ -23,6 +23,7 @@ from commands.terminal import (
 from commands.wiring import Configuration, pipeline
 from detect import traveltimes
 from ingest import service
+from ingest.errors import RecordingError
 from ingest.settings import IngestSettings
 from ingest.sources import archive
 from ingest.sources.archive import ARRIVALS, Recording
@@ -193,6 +194,11 @@ def score(
         for folder in folders:
             progress.update(task, description=f"Scoring {folder.name}")
             try:
+                if hazard_score.is_undescribed(folder):
+                    raise RecordingError(
+                        f"{folder} has CSV, but no sensors.toml that says what its readings are. "
+                        "Write one: docs/sensors.md shows how."
+                    )
                 if hazard_score.companion(folder) is not None:
                     of_readings.append(hazard_score.score(*hazard_score.read(folder)))
                 elif (happened := flow_score.truth_of(folder)) is not None:
