@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 import alatau
+from benchmarks.thresholds import from_begin, late
 from ingest.errors import RecordingError
 from replay import hazard_score
 from replay.hazard_score import companion, read, score
@@ -206,6 +207,16 @@ class TestArdeche:
             assert by_level["level", number] == pytest.approx(levels.level(years), abs=0.026)
         for number, years in ((1, 1.0), (2, 2.0)):
             assert by_level["rise", number] == pytest.approx(rises.level(years), abs=0.026)
+
+    @pytest.mark.parametrize("begin", ["2008-01-01", "2013-12-01", "2014-06-01"])
+    def test_a_young_record_with_floods_close_to_each_other(self, ardeche, begin):
+        """Three floods within a month: the first two do not lift the alarm above the third."""
+        recorded, truth = ardeche
+        begin_us = round(datetime.fromisoformat(begin).replace(tzinfo=UTC).timestamp()) * 10**6
+        found = from_begin(recorded, truth, begin_us)
+        assert len(found.events) >= 4
+        assert late(found) == 0
+        assert found.false_a_year["3"] <= 0.5
 
     def test_thresholds_of_its_own_without_the_flood_before(self, ardeche):
         """Leave out all but one flood: the others have not taught the rule where to stand."""

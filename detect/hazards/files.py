@@ -32,6 +32,12 @@ class HazardFiles(Struct, frozen=True):
         """Whether there is nothing to watch for."""
         return not (self.sensors or self.valleys.reaches or self.cascades.watched)
 
+    @property
+    def mute(self) -> tuple[str, ...]:
+        """Sensors that say nothing: without thresholds, and no melt is read from them."""
+        heard = {n for prior in self.cascades.priors if prior.by == "melt" for n in prior.sensors}
+        return tuple(s.id for s in self.sensors if not s.thresholds and s.id not in heard)
+
 
 def load(settings: HazardSettings, folder: Path) -> HazardFiles:
     """Read the files of a configuration.
