@@ -37,14 +37,16 @@ if TYPE_CHECKING:
 __all__ = ["calibrate", "replay", "score"]
 
 
-def _read(folder: Path, latency: str | None, ingest: IngestSettings) -> Recording:
+def _read(
+    folder: Path, latency: str | None, ingest: IngestSettings, *, bare: bool = False
+) -> Recording:
     """Read a folder with the latency that was asked for."""
     seconds: float | None = ingest.latency_s
     if latency == "recorded" or (latency is None and (folder / ARRIVALS).is_file()):
         seconds = None
     elif latency is not None:
         seconds = _seconds(latency)
-    return archive.read(folder, latency_s=seconds, packet_s=ingest.packet_s)
+    return archive.read(folder, latency_s=seconds, packet_s=ingest.packet_s, bare=bare)
 
 
 def _seconds(text: str) -> float:
@@ -188,6 +190,7 @@ def score(
     scores = []
     of_readings = []
     of_flows = []
+    flows: dict[str, list[str]] = {}
     failed = False
     with progress_bar() as progress:
         task = progress.add_task("Scoring", total=len(folders))
@@ -202,7 +205,7 @@ def score(
                 if hazard_score.companion(folder) is not None:
                     of_readings.append(hazard_score.score(*hazard_score.read(folder)))
                 elif (happened := flow_score.truth_of(folder)) is not None:
-                    recording = _read(folder, latency, configuration.ingest)
+                    recording = _read(folder, latency, configuration.ingest, bare=True)
                     known = read_truth(happened)
                     of_flows.append(
                         flow_score.score(
@@ -215,12 +218,14 @@ def score(
                         session.replay(recording, pipeline(configuration, recording.channels))
                     )
                     scores.append(scoring.score(outcome, recording, catalogue.read(folder), tables))
+                    flows[folder.name] = flow_score.watches(outcome)
             except AlatauError as error:
                 complaints.print(str(error), style="red", markup=False)
                 failed = True
             progress.advance(task)
     if scores:
         table.print_scores(scores, terminal)
+        flow_score.print_watches(flows, terminal)
     if of_readings:
         print_hazard_scores(of_readings, terminal)
     flow_score.print_flow_scores(of_flows, terminal)

@@ -32,6 +32,7 @@ from detect.hazards.sensing import Crossing, Sensing
 from ingest.errors import RecordingError
 from ingest.reading_quality import ReadingQuality
 from ingest.sensors import Sensor
+from ingest.sources.archive import SUFFIXES
 from ingest.sources.readings_csv import SENSORS, Recorded
 from ingest.sources.readings_csv import read as read_readings
 from replay.hazard_truth import TRUTH, Truth, iso, read_truth
@@ -148,8 +149,11 @@ def companion(folder: Path) -> Path | None:
 
 def is_undescribed(folder: Path) -> bool:
     """Say whether a folder has readings, perhaps, but nothing that says of which sensors."""
-    has_waveforms = any(folder.glob("*.mseed"))
-    return any(folder.glob("*.csv")) and not has_waveforms and companion(folder) is None
+    if not folder.is_dir():
+        return False
+    has_waveforms = any(path.suffix in SUFFIXES for path in folder.iterdir())
+    has_readings = any(folder.glob("*.csv")) and not has_waveforms
+    return has_readings and companion(folder) is None
 
 
 def read(folder: Path) -> tuple[Recorded, tuple[Truth, ...] | None]:
