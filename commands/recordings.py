@@ -160,6 +160,9 @@ async def _play(
     stages = pipeline(configuration, recording.channels, config)
     if opened is None:
         return await session.replay(recording, stages, speed=speed, progress=progress)
+    hazards = configuration.detect.hazards
+    if not (hazards.sensors or hazards.valleys or hazards.cascades):
+        stages = [stage for stage in stages if stage.name != "hazards"]  # it may run there, or not
     if now:
         recording = feed.moved_to(recording, service.wall_clock_ms())
     async with opened() as log:

@@ -16,7 +16,7 @@ from detect.hazards.speakers import basin_names
 from detect.hazards.valley import Passage, Point, Valley
 from detect.hazards.valley_file import Reach, ReachPlace, ReachSensor, ValleyFile
 from detect.hazards.votes import Voice, weigh
-from detect.settings import HazardSettings
+from detect.settings import DetectSettings, HazardSettings
 from stream import settings
 from stream.errors import ConfigurationError
 
@@ -224,8 +224,13 @@ def test_a_threshold_of_the_example_has_its_source():
     assert {"Ulken Almaty", "Kishi Almaty", "Kargaly", "Talgar", "Sarez"} <= basins
 
 
-def test_without_files_there_is_no_stage():
-    assert "hazards" not in [s.name for s in pipeline(Configuration(), NO_CHANNELS)]
+def test_without_files_there_is_a_stage_only_for_tremors():
+    def names(hazards):
+        configuration = Configuration(detect=DetectSettings(hazards=hazards))
+        return [stage.name for stage in pipeline(configuration, NO_CHANNELS)]
+
+    assert "hazards" in names(HazardSettings())
+    assert "hazards" not in names(HazardSettings(tremors="reaches"))
 
 
 SENSORS = """[[sensors]]
