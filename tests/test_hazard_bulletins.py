@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import math
 import random
+import time
 from datetime import timedelta
 
 import msgspec
@@ -126,6 +128,14 @@ def test_a_ring_over_the_date_line_and_one_that_crosses_itself():
     bow = ((43.0, 76.5), (43.2, 77.0), (43.2, 76.5), (43.0, 77.0), (43.0, 76.5))
     assert factor(bulletin(polygons=(bow,))) == 1.0  # east and west of its waist is outside
     assert factor(bulletin(polygons=(tuple((lat + 0.05, lon + 0.05) for lat, lon in bow),))) == 0.5
+
+
+def test_a_star_of_thousands_of_points_takes_no_time():
+    turns = [2.39996 * n for n in range(5000)]
+    star = [(43.1 + 0.3 * math.sin(t), 76.8 + 0.3 * math.cos(t)) for t in turns]
+    began = time.thread_time()
+    factor(bulletin(polygons=((*star, star[0]),)))
+    assert time.thread_time() - began < 1.0
 
 
 def test_it_stands_from_when_it_is_in_force_until_it_expires():
@@ -316,6 +326,17 @@ def test_cap_of_a_neighbour_comes_to_the_sensors():
         circles=((42.5, 74.5, 10.0),),
         geocodes=(("ISO3166-1", "KG"),),
     )
+
+    sensors = [
+        sensor(name, basin="Ala-Archa", latitude=latitude, longitude=74.15)
+        for name, latitude in (("IN", 42.18), ("OUT", 43.0))
+    ]
+    rule = msgspec.structs.replace(RULE, basin="Ala-Archa")
+    low = series("IN", NOW_US, NOW_US + HOUR // 2, lambda s: 0.3 if s < 600 else 2.0)
+    made = operator(sensors, cascades=CascadeFile(bulletins=(rule,)))
+    outputs = made.process([record, *records(low)])
+    assert next(e.level for e in hazards(told(outputs))) == 3
+    assert next(e.level for e in hazards(told(operator(sensors).process(records(low))))) == 2
 
 
 INFO = """<info><language>ru-RU</language><category>Geo</category><event>Сель</event>

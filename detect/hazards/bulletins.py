@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import shapely
 from msgspec import Struct
+from shapely.geometry.base import BaseGeometry
 
 from detect.geodesy import distance_azimuth
 from detect.hazards.cascade_file import SEVERITIES, BulletinRule
@@ -18,7 +19,7 @@ from detect.hazards.readings import Bulletin
 from detect.hazards.valley_file import Reach
 from ingest.sensors import Sensor
 
-__all__ = ["EARLY", "LONGEST", "Bulletins", "basin_places", "covers"]
+__all__ = ["EARLY", "LONGEST", "Bulletins", "Cover", "basin_places"]
 
 LONGEST = timedelta(days=7)
 """No warning counts longer after it was sent, whatever it says."""
@@ -54,22 +55,38 @@ def basin_places(
     return found
 
 
-def covers(bulletin: Bulletin, latitude: float, longitude: float) -> bool:
-    """Say whether the area of a warning holds a place; on its edge is inside."""
-    for centre_latitude, centre_longitude, radius_km in bulletin.circles:
-        away_km, _ = distance_azimuth(centre_latitude, centre_longitude, latitude, longitude)
-        if away_km <= radius_km:
-            return True
-    for ring in bulletin.polygons:
-        east = [lon for _, lon in ring]
-        turn = 360.0 if max(east) - min(east) > 180.0 else 0.0  # it lies over the date line
-        shape = shapely.make_valid(
-            shapely.Polygon([(lon + turn if lon < 0 else lon, lat) for lat, lon in ring])
+class Cover:
+    """The area of a warning, drawn once for all places.
+
+    A ring that crosses itself is taken as it is, by counting crossings: to make it valid could
+    take minutes.
+
+    Parameters
+    ----------
+    bulletin
+        Its polygons and circles.
+    """
+
+    def __init__(self, bulletin: Bulletin) -> None:
+        self._circles = bulletin.circles
+        self._shapes: list[tuple[float, BaseGeometry]] = []
+        for ring in bulletin.polygons:
+            east = [lon for _, lon in ring]
+            turn = 360.0 if max(east) - min(east) > 180.0 else 0.0  # it lies over the date line
+            shape = shapely.Polygon([(lon + turn if lon < 0 else lon, lat) for lat, lon in ring])
+            shapely.prepare(shape)
+            self._shapes.append((turn, shape))
+
+    def holds(self, latitude: float, longitude: float) -> bool:
+        """Say whether a place is inside; on the edge it is."""
+        for centre_latitude, centre_longitude, radius_km in self._circles:
+            away_km, _ = distance_azimuth(centre_latitude, centre_longitude, latitude, longitude)
+            if away_km <= radius_km:
+                return True
+        return any(
+            shapely.intersects_xy(shape, longitude + turn if longitude < 0 else longitude, latitude)
+            for turn, shape in self._shapes
         )
-        at = longitude + turn if longitude < 0 else longitude
-        if shapely.intersects_xy(shape, at, latitude):
-            return True
-    return False
 
 
 class Bulletins:
@@ -115,7 +132,7 @@ class Bulletins:
             return gone
         name = (bulletin.sender, bulletin.identifier)
         until_us = min(bulletin.expires_us, bulletin.sent_us + _LONGEST_US)
-        rules = tuple(i for i, rule in enumerate(self._rules) if self._heeds(i, rule, bulletin))
+        rules = self._heeding(bulletin)
         one = _Standing(bulletin.sent_us, bulletin.effective_us, until_us, bulletin.verified, rules)
         if rules and now_us < until_us and not self._is_withdrawn(name, one):
             self._standing[name] = one
@@ -135,7 +152,27 @@ class Bulletins:
         heard = (True,) if one.verified else (True, False)
         return any(one.sent_us <= self._withdrawn.get((name, by), -1) for by in heard)
 
-    def _heeds(self, index: int, rule: BulletinRule, bulletin: Bulletin) -> bool:
+    def _heeding(self, bulletin: Bulletin) -> tuple[int, ...]:
+        """Return the rules that heed a warning."""
+        meant = [i for i, rule in enumerate(self._rules) if self._is_meant(i, rule, bulletin)]
+        if not meant:
+            return ()
+        cover = Cover(bulletin)
+        codes = {f"{system}={code}" for system, code in bulletin.geocodes}
+        basins = {self._rules[index].basin for index in meant}
+        inside = {
+            basin
+            for basin in basins
+            if any(cover.holds(*place) for place in self._places.get(basin, ()))
+        }
+        return tuple(
+            index
+            for index in meant
+            if self._rules[index].basin in inside or codes & set(self._rules[index].geocodes)
+        )
+
+    def _is_meant(self, index: int, rule: BulletinRule, bulletin: Bulletin) -> bool:
+        """Say whether a rule is for warnings of this kind, wherever they hold."""
         if not bulletin.verified and not rule.unverified:
             return False
         if rule.senders and bulletin.sender not in rule.senders:
@@ -143,12 +180,9 @@ class Bulletins:
         if SEVERITIES.index(bulletin.severity) < SEVERITIES.index(rule.from_severity):
             return False
         said = self._said[index]
-        is_meant = said is not None and said.search(bulletin.event) is not None
-        if not is_meant and not {code for _, code in bulletin.codes} & set(rule.codes):
-            return False
-        if any(f"{system}={code}" in rule.geocodes for system, code in bulletin.geocodes):
+        if said is not None and said.search(bulletin.event) is not None:
             return True
-        return any(covers(bulletin, *place) for place in self._places.get(rule.basin, ()))
+        return any(code in rule.codes for _, code in bulletin.codes)
 
     def lowered(self, basin: str, hazard: str, now_us: int) -> float:
         """Return what thresholds in a basin are multiplied by now; 1 for as they are."""
