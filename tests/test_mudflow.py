@@ -449,6 +449,10 @@ def faster(stream, rate):
     stream.interpolate(rate, method="lanczos", a=12)
 
 
+def slower(stream, times):
+    stream.decimate(times)
+
+
 def larger(stream, times):
     for trace in stream:
         trace.data = trace.data * times
@@ -473,10 +477,11 @@ def noisier(stream, times):
 VARIANTS = [
     (faster, 100.0, 210.0, 1730.0),
     (faster, 200.0, 205.0, 1730.0),
+    (slower, 2, 205.0, 1725.0),
     (larger, 10.0, 210.0, 1730.0),
     (larger, 0.1, 210.0, 1730.0),
-    (cut_before, 5, 210.0, 1730.0),
-    (cut_before, 10, 210.0, 1730.0),
+    (cut_before, 3, 210.0, 1730.0),
+    (cut_before, 15, 210.0, 1730.0),
     (noisier, 3.0, 100.0, 370.0),
 ]
 
