@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from commands.sensors import name_mute
 from commands.terminal import terminal
 from commands.wiring import Configuration, folder
 from detect.hazards import files as hazard_files
@@ -31,5 +32,5 @@ def config_check(
     Exit code: 0 if it can be used, else 2 and the line that is wrong.
     """
     configuration = settings.load(file, Configuration)
-    hazard_files.load(configuration.detect.hazards, folder(file))
+    name_mute(hazard_files.load(configuration.detect.hazards, folder(file)).mute)
     terminal.print(f"{file} can be used.", markup=False)

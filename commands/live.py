@@ -11,10 +11,18 @@ import typer
 
 from commands.brokers import on_kafka, opened
 from commands.deliveries import Delivering, delivering, now_us, ways
-from commands.sensors import reading_feeds
+from commands.sensors import name_mute, reading_feeds
 from commands.serving import log_to_stderr, metrics_on, reading, serve
 from commands.terminal import FAILED, Config, Kafka, MetricsPort, Out, complaints, terminal
-from commands.wiring import NO_CHANNELS, Configuration, needs_people, pipeline, sensors
+from commands.wiring import (
+    NO_CHANNELS,
+    Configuration,
+    folder,
+    needs_people,
+    pipeline,
+    sensors,
+)
+from detect.hazards import files as hazard_files
 from detect.health import Health
 from dispatch.keeper import keep
 from dispatch.ledger_file import LedgerFile
@@ -62,7 +70,9 @@ def run(
     clock_ms = service.wall_clock_ms
     outbox = None if out is None else Outbox(out / "alerts")
     health = partial(_health, configuration, channels)
-    others = sensors(configuration, config)
+    watched = hazard_files.load(configuration.detect.hazards, folder(config))
+    others = watched.sensors
+    name_mute(watched.mute)
     readings = reading_feeds(configuration.ingest, config, tuple(others))
     watch = Watch(terminal, health(), locate.confirmed_stations, clock_ms, outbox)
     metrics = metrics_on(metrics_port)
@@ -195,8 +205,9 @@ def hazards(config: Config = None, kafka: Kafka = None, metrics_port: MetricsPor
             config,
             ("detect", "hazards", "sensors"),
             "there is nothing to watch for",
-            "Name files of sensors, valleys or cascades in [detect.hazards].",
+            "Name files of sensors, valleys or cascades in [detect.hazards], or set tremors.",
         )
+    name_mute(hazard_files.load(configuration.detect.hazards, folder(config)).mute)
     serve(configuration, config, stages, metrics_port)
 
 

@@ -23,6 +23,7 @@ from commands.terminal import (
 from commands.wiring import Configuration, pipeline
 from detect import traveltimes
 from ingest import service
+from ingest.errors import RecordingError
 from ingest.settings import IngestSettings
 from ingest.sources import archive
 from ingest.sources.archive import ARRIVALS, Recording
@@ -36,14 +37,16 @@ if TYPE_CHECKING:
 __all__ = ["calibrate", "replay", "score"]
 
 
-def _read(folder: Path, latency: str | None, ingest: IngestSettings) -> Recording:
+def _read(
+    folder: Path, latency: str | None, ingest: IngestSettings, *, bare: bool = False
+) -> Recording:
     """Read a folder with the latency that was asked for."""
     seconds: float | None = ingest.latency_s
     if latency == "recorded" or (latency is None and (folder / ARRIVALS).is_file()):
         seconds = None
     elif latency is not None:
         seconds = _seconds(latency)
-    return archive.read(folder, latency_s=seconds, packet_s=ingest.packet_s)
+    return archive.read(folder, latency_s=seconds, packet_s=ingest.packet_s, bare=bare)
 
 
 def _seconds(text: str) -> float:
@@ -157,6 +160,9 @@ async def _play(
     stages = pipeline(configuration, recording.channels, config)
     if opened is None:
         return await session.replay(recording, stages, speed=speed, progress=progress)
+    hazards = configuration.detect.hazards
+    if not (hazards.sensors or hazards.valleys or hazards.cascades):
+        stages = [stage for stage in stages if stage.name != "hazards"]  # it may run there, or not
     if now:
         recording = feed.moved_to(recording, service.wall_clock_ms())
     async with opened() as log:
@@ -187,16 +193,22 @@ def score(
     scores = []
     of_readings = []
     of_flows = []
+    flows: dict[str, list[str]] = {}
     failed = False
     with progress_bar() as progress:
         task = progress.add_task("Scoring", total=len(folders))
         for folder in folders:
             progress.update(task, description=f"Scoring {folder.name}")
             try:
+                if hazard_score.is_undescribed(folder):
+                    raise RecordingError(
+                        f"{folder} has CSV, but no sensors.toml that says what its readings are. "
+                        "Write one: docs/sensors.md shows how."
+                    )
                 if hazard_score.companion(folder) is not None:
                     of_readings.append(hazard_score.score(*hazard_score.read(folder)))
                 elif (happened := flow_score.truth_of(folder)) is not None:
-                    recording = _read(folder, latency, configuration.ingest)
+                    recording = _read(folder, latency, configuration.ingest, bare=True)
                     known = read_truth(happened)
                     of_flows.append(
                         flow_score.score(
@@ -209,12 +221,14 @@ def score(
                         session.replay(recording, pipeline(configuration, recording.channels))
                     )
                     scores.append(scoring.score(outcome, recording, catalogue.read(folder), tables))
+                    flows[folder.name] = flow_score.watches(outcome)
             except AlatauError as error:
                 complaints.print(str(error), style="red", markup=False)
                 failed = True
             progress.advance(task)
     if scores:
         table.print_scores(scores, terminal)
+        flow_score.print_watches(flows, terminal)
     if of_readings:
         print_hazard_scores(of_readings, terminal)
     flow_score.print_flow_scores(of_flows, terminal)

@@ -1,6 +1,7 @@
 """Commands about sensors of other hazards: their files, and what they send."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from stream import settings
 from stream.log import Log
 from stream.settings import misfit
 
-__all__ = ["app", "reading_feeds", "sensors_of"]
+__all__ = ["app", "name_mute", "reading_feeds", "sensors_of"]
 
 app = typer.Typer(no_args_is_help=True, help="Sensors of other hazards.")
 
@@ -37,6 +38,16 @@ def sensors_of(configuration: Configuration, config: Path | None) -> tuple[Senso
         If one cannot be used.
     """
     return hazard_files.load(configuration.detect.hazards, folder(config)).sensors
+
+
+def name_mute(names: Sequence[str]) -> None:
+    """Say of each sensor without thresholds that it says nothing."""
+    for name in names:
+        terminal.print(
+            f"{name} has no thresholds: it is watched for silence, and says nothing else. "
+            "`alatau sensors propose` proposes some from a record.",
+            markup=False,
+        )
 
 
 def reading_feeds(
@@ -84,6 +95,7 @@ def check(
             (rules or "none") + (" (no source: an example)" if unproven else ""),
         )
     terminal.print(table)
+    name_mute([s.id for s in sensors if not s.thresholds and s.quantity != "temperature"])
     terminal.print(f"{len(sensors)} sensors can be used.")
 
 
@@ -115,6 +127,30 @@ def judge(
             told = f"{len(recorded.refused)} rows; the first: {first.source} {first.detail}"
             table.add_row(recorded.name, "", "", told)
     terminal.print(table)
+
+
+@app.command()
+def propose(
+    recordings: Annotated[
+        list[Path],
+        typer.Argument(help="Folders with sensors.toml and *.csv.", metavar="FOLDER..."),
+    ],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also for sensors that have thresholds.")
+    ] = False,
+) -> None:
+    """Propose thresholds for sensors that have none, from a record of their readings, as TOML.
+
+    They are for people to look at, and to put into the sensor file below the table of the sensor.
+    """
+    from replay import hazard_score, proposals
+
+    for where in recordings:
+        recorded, _ = hazard_score.read(where)
+        found = proposals.propose(recorded, everything=everything)
+        terminal.print(proposals.to_toml(found), markup=False, soft_wrap=True, end="")
+        if not found:
+            terminal.print(f"{where.name}: all sensors have thresholds; see --all.", markup=False)
 
 
 @app.command()

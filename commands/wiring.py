@@ -90,7 +90,8 @@ def pipeline(
 ) -> list[Stage]:
     """Wire the stages, each after the one that it reads from.
 
-    The stage `hazards` is among them where files of sensors, valleys or cascades are named.
+    The stage `hazards` is among them where it has something to watch for: tremors anywhere, or
+    files of sensors, valleys or cascades.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ def pipeline(
             lambda partition: PickOperator(partition, channels, detect, configuration.ingest),
         ),
         Stage("locate", DETECTIONS, lambda _: LocateOperator(detect, tables)),
-        *([] if watched.are_empty else [hazards]),
+        *([hazards] if detect.hazards.tremors == "anywhere" or not watched.are_empty else []),
         Stage(
             "dispatch",
             EVENTS,

@@ -1,6 +1,6 @@
 """Settings of the picker, the locator and the magnitude."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -403,6 +403,13 @@ class HazardSettings(Settings, frozen=True):
             le=86_400,
         ),
     ] = 600.0
+    tremors: Annotated[
+        Literal["anywhere", "reaches"],
+        Meta(
+            description="Where a tremor makes an event: at any seismic station (a watch for those "
+            "on duty, never confirmed by itself), or only at those of a reach."
+        ),
+    ] = "anywhere"
     tremor_lasts_s: Annotated[
         float,
         Meta(

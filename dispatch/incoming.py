@@ -105,7 +105,7 @@ class ForeignAlert(Struct, frozen=True, kw_only=True, tag_field="kind", tag="for
         ``sender,identifier,sent``, as CAP names a message.
     identifier, sender, sent_us, status, type, scope, references
         As in CAP; times are microseconds since 1970 UTC.
-    onset_us, expires_us
+    onset_us, effective_us, expires_us
         Expiry as given, or `DEFAULT_LIFE` after `sent_us`; never above `LONGEST_LIFE` after it.
     categories, event, codes, urgency, severity, certainty, headline, description, languages
         Of the English <info>, or of the first.
@@ -118,7 +118,7 @@ class ForeignAlert(Struct, frozen=True, kw_only=True, tag_field="kind", tag="for
         which it came.
     """
 
-    version: int = 1
+    version: int = 2
     id: str
     identifier: str
     sender: str
@@ -128,6 +128,7 @@ class ForeignAlert(Struct, frozen=True, kw_only=True, tag_field="kind", tag="for
     scope: str
     references: tuple[str, ...] = ()
     onset_us: int | None = None
+    effective_us: int | None = None
     expires_us: int
     categories: tuple[str, ...] = ()
     event: str = ""
@@ -323,6 +324,7 @@ def read(root: etree._Element, arrived_us: int) -> ForeignAlert | Acknowledgemen
     if expires_us is not None and expires_us <= sent_us:
         raise _broken("it expires before it is sent")
     onset_us = _time(info, "onset") if infos else None
+    effective_us = _time(info, "effective") if infos else None
     return ForeignAlert(
         id=f"{sender},{identifier},{_text(sent_us)}",
         identifier=identifier,
@@ -333,6 +335,7 @@ def read(root: etree._Element, arrived_us: int) -> ForeignAlert | Acknowledgemen
         scope=_said(root, "scope") or "Public",
         references=references,
         onset_us=onset_us,
+        effective_us=effective_us,
         expires_us=min(expires_us or sent_us + DEFAULT_LIFE // _SPACE_US, sent_us + life_us),
         categories=tuple(_all(info, "category")),
         event=_said(info, "event")[:LONGEST_TEXT],
@@ -466,6 +469,7 @@ def _content(alert: ForeignAlert) -> str:
         identifier="",
         sent_us=0,
         onset_us=None,
+        effective_us=None,
         expires_us=0,
         arrived_us=0,
         verified=False,

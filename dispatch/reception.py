@@ -1,10 +1,17 @@
-"""Where CAP messages of others come in: taken, or refused and kept, and the rest goes on."""
+"""Where CAP messages of others come in: taken, or refused and kept, and the rest goes on.
+
+What is taken stands on `events`, and once more on `observations`, where the stage `hazards` heeds
+it as a prior.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
 
 import msgspec
 
+from detect.hazards import readings
+from detect.hazards.cascade_file import SEVERITIES
+from detect.hazards.readings import Bulletin
 from dispatch import incoming
 from dispatch.channels.channel import Tell
 from dispatch.facts import Acknowledgement
@@ -12,7 +19,7 @@ from dispatch.incoming import ForeignAlert, Gate, RefusedError
 from stream.log import Log
 from stream.records import Output
 from stream.rejects import refuse
-from stream.topics import EVENTS
+from stream.topics import EVENTS, OBSERVATIONS
 
 __all__ = ["Reception"]
 
@@ -27,7 +34,7 @@ class Reception:
     gate
         Decides.
     log
-        Messages of other agencies go to `events`, what is refused to `rejects`.
+        Messages of other agencies go to `events` and `observations`, what is refused to `rejects`.
     tell
         Takes acknowledgements, as facts.
     now_us
@@ -78,7 +85,7 @@ class Reception:
             name = channel or self._channel_of.get(said.by, "")
             self._tell(msgspec.structs.replace(said, channel=name))
         else:
-            await self._log.append([_event(said, self._number)])
+            await self._log.append([_event(said, self._number), _prior(said, self._number)])
         return ""
 
     def _refused(self, error: RefusedError, value: bytes, now_us: int) -> Output:
@@ -95,3 +102,27 @@ class Reception:
 def _event(alert: ForeignAlert, number: int) -> Output:
     arrival_ms = alert.arrived_us // 1000
     return Output(EVENTS.name, alert.id.encode(), incoming.encode(alert), number, arrival_ms)
+
+
+def _prior(alert: ForeignAlert, number: int) -> Output:
+    """Repeat what of a message may make a hazard likelier."""
+    severity = alert.severity if alert.severity in SEVERITIES else "Unknown"
+    bulletin = Bulletin(
+        identifier=alert.identifier,
+        sender=alert.sender,
+        sent_us=alert.sent_us,
+        status=alert.status,
+        type=alert.type,
+        references=alert.references,
+        event=alert.event,
+        codes=alert.codes,
+        severity=severity,
+        effective_us=alert.sent_us if alert.effective_us is None else alert.effective_us,
+        expires_us=alert.expires_us,
+        verified=alert.verified,
+        polygons=tuple(ring for area in alert.areas for ring in area.polygons),
+        circles=tuple(circle for area in alert.areas for circle in area.circles),
+        geocodes=tuple(code for area in alert.areas for code in area.geocodes),
+    )
+    key, value = alert.id.encode(), readings.encode(bulletin)
+    return Output(OBSERVATIONS.name, key, value, number, alert.arrived_us // 1000)

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -162,6 +163,19 @@ def _channel(network: str, station: str, entry: object, problems: list[str]) -> 
         start_ns=-(2**63) if start is None else _clamped(start.ns),
         end_ns=2**63 - 1 if end is None else _clamped(end.ns),
     )
+
+
+def bare(seed_ids: Iterable[str]) -> ChannelTable:
+    """Make entries of channels of which nothing is known: counts are m/s, at 0 N 0 E.
+
+    For what needs neither the place of a station nor the size of its motion.
+    """
+    nowhere = Station(0.0, 0.0, 0.0)
+    found = {
+        name: [Channel(name, nowhere, 1.0, "m/s", _orientation(name, None), -(2**63), 2**63 - 1)]
+        for name in seed_ids
+    }
+    return _table(found, [])
 
 
 def _clamped(ns: int) -> int:

@@ -3,15 +3,16 @@
 Rules
 -----
 - A recording goes through the stages `detect`, `locate` and `hazards`, in order of arrival. Every
-  station stands at a valley of its own, so that none helps another.
+  station stands at a valley of its own, so that none helps another. Stations that no StationXML
+  knows are judged in counts.
 - ``truth.csv`` says what happened (`replay.hazard_truth`); the peak is the time at which the front
-  passed. Without one nothing did, and all alarms are false.
+  passed, or the onset where there is none. Without one nothing did, and all alarms are false.
 - An alarm is an event of a debris flow that was not raised by another, from its first revision;
   it is of the flow between whose begin and end that came. All others are false.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -33,6 +34,7 @@ from ingest.sources.archive import Recording
 from replay import session
 from replay.hazard_score import COMPANIONS
 from replay.hazard_truth import TRUTH, Truth, iso
+from replay.session import Outcome
 from stream.log import Log
 from stream.memory import MemoryLog
 from stream.operator import Stage
@@ -41,7 +43,16 @@ from stream.records import Record
 from stream.runner import StageRunner
 from stream.topics import DETECTIONS, EVENTS, OBSERVATIONS, WAVEFORMS, Topic
 
-__all__ = ["FlowLead", "FlowScore", "lines", "print_flow_scores", "score", "truth_of"]
+__all__ = [
+    "FlowLead",
+    "FlowScore",
+    "lines",
+    "print_flow_scores",
+    "print_watches",
+    "score",
+    "truth_of",
+    "watches",
+]
 
 
 class FlowLead(Struct, frozen=True, kw_only=True):
@@ -118,7 +129,7 @@ def score(
         flows=tuple(
             FlowLead(
                 event=one.event,
-                front="" if one.peak_us is None else iso(one.peak_us),
+                front=iso(_front_us(one)),
                 tremor_s=_lead(one, [r.timestamp for r in tremors]),
                 provisional_s=_lead(one, first.values()),
                 confirmed_s=_lead(one, sure.values()),
@@ -143,9 +154,12 @@ def _begins(record: Record) -> bool:
 def _lead(flow: Truth, times_ms: Iterable[int]) -> float | None:
     """Return the seconds from the first of some times within a flow to its front."""
     within = [at_ms for at_ms in times_ms if flow.begin_us <= at_ms * 1000 <= flow.end_us]
-    if not within or flow.peak_us is None:
-        return None
-    return flow.peak_us / 1e6 - min(within) / 1e3
+    return _front_us(flow) / 1e6 - min(within) / 1e3 if within else None
+
+
+def _front_us(flow: Truth) -> int:
+    """Return when the front passed; its onset where nobody says."""
+    return flow.peak_us or flow.onset_us or flow.begin_us
 
 
 def _valleys(recording: Recording) -> ValleyFile:
@@ -220,6 +234,28 @@ def print_flow_scores(scores: Sequence[FlowScore], console: Console) -> None:
     for one in scores:
         for line in lines(one):
             console.print(line, markup=False)
+
+
+def watches(outcome: Outcome) -> list[str]:
+    """Say where and when flows were said to have begun, in a recording of other things."""
+    return [
+        f"{event.sensors[0].sensor if event.sensors else event.basin} {iso(event.updated_us)}"
+        for event in outcome.hazards
+        if event.hazard == "debris flow" and event.revision == 0
+    ]
+
+
+def print_watches(said: Mapping[str, Sequence[str]], console: Console) -> None:
+    """Write them, by folder."""
+    for folder, flows in said.items():
+        if flows:
+            console.print(
+                f"{folder}: a flow was said to begin at {', '.join(flows)}; truth.csv would say "
+                "whether it did.",
+                markup=False,
+            )
+    if not any(said.values()):
+        console.print("flows said to be in these recordings: none")
 
 
 def _told(seconds: float | None) -> str:

@@ -5,18 +5,22 @@ Rules
 - A folder has readings in CSV and ``sensors.toml``; ``truth.csv`` says what happened. Readings go
   through quality and through the sensor's thresholds, in order of arrival, as they would live. A
   sensor without thresholds gets those of `detect.hazards.proposed`, and the score says so.
+- Times without a zone are taken as UTC where ``readings.toml`` names none, and the score says so.
 - What ``truth.csv`` says, and how long an event lasts: `replay.hazard_truth`. Without a peak the
   peak is the highest reading of the first sensor of the basin.
 - What a basin says is the highest level of its sensors. An event is alerted at a level from the
   time at which the basin said that level or a higher one and kept to it until the peak, pauses of
-  less than six hours aside. What was said and taken back before does not count.
+  less than six hours aside. What was said and taken back before does not count. Where a level is
+  said only after the peak, but within the event, its lead is negative.
 - Alarms of a level less than two days apart are one. One that does not touch the time of an event
   is false, but for those where the reading reached as high as in the lowest of the events within
   36 hours: these are counted as high, since the record does not say that nothing happened.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,13 +29,23 @@ from msgspec.structs import replace
 
 from detect.hazards.proposed import with_proposed
 from detect.hazards.sensing import Crossing, Sensing
+from ingest.errors import RecordingError
 from ingest.reading_quality import ReadingQuality
 from ingest.sensors import Sensor
+from ingest.sources.archive import SUFFIXES
 from ingest.sources.readings_csv import SENSORS, Recorded
 from ingest.sources.readings_csv import read as read_readings
 from replay.hazard_truth import TRUTH, Truth, iso, read_truth
 
-__all__ = ["COMPANIONS", "EventScore", "HazardScore", "companion", "read", "score"]
+__all__ = [
+    "COMPANIONS",
+    "EventScore",
+    "HazardScore",
+    "companion",
+    "is_undescribed",
+    "read",
+    "score",
+]
 
 COMPANIONS = Path(__file__).resolve().parent.parent / "benchmarks" / "hazards"
 """Folders of sensor files for records that have none, by the name of the record's folder."""
@@ -55,9 +69,10 @@ class EventScore(Struct, frozen=True, kw_only=True):
     peak_value
         Highest reading of its basin's first sensor within the event; None without any.
     lead_h
-        Hours from the alert of each level to the peak, by level; None: missed.
+        Hours from the alert of each level to the peak, by level; negative after it, None: missed.
     step_h
-        Longest time between readings in the six hours before the peak: nothing is known earlier.
+        Longest time between readings in the six hours before the peak, from the last reading
+        before them to the first that shows the peak: nothing is known earlier. None without two.
     """
 
     event: str
@@ -80,6 +95,10 @@ class HazardScore(Struct, frozen=True, kw_only=True):
         Of the record.
     readings, used, faults
         How many came, how many were good, and the faults of all.
+    without_zone
+        How many have a time without a zone, which was taken as UTC.
+    has_truth
+        Whether anybody says what happened.
     events
         Those of the truth; none without one.
     alarms, false, high
@@ -97,6 +116,8 @@ class HazardScore(Struct, frozen=True, kw_only=True):
     readings: int
     used: int
     faults: dict[str, int]
+    without_zone: int
+    has_truth: bool
     events: tuple[EventScore, ...]
     alarms: dict[str, int]
     false: dict[str, int]
@@ -126,6 +147,15 @@ def companion(folder: Path) -> Path | None:
     return None
 
 
+def is_undescribed(folder: Path) -> bool:
+    """Say whether a folder has readings, perhaps, but nothing that says of which sensors."""
+    if not folder.is_dir():
+        return False
+    has_waveforms = any(path.suffix in SUFFIXES for path in folder.iterdir())
+    has_readings = any(folder.glob("*.csv")) and not has_waveforms
+    return has_readings and companion(folder) is None
+
+
 def read(folder: Path) -> tuple[Recorded, tuple[Truth, ...] | None]:
     """Read a record and its truth; None if nobody says what happened.
 
@@ -135,7 +165,13 @@ def read(folder: Path) -> tuple[Recorded, tuple[Truth, ...] | None]:
         If something in it cannot be read.
     """
     there = companion(folder)
-    recorded = read_readings(folder, companion=there)
+    recorded = read_readings(folder, companion=there, zone=UTC)
+    if not recorded.arrived:
+        first = recorded.refused[0] if recorded.refused else None
+        raise RecordingError(
+            f"{folder}: no reading can be used"
+            + (f"; {first.source}, {first.detail}" if first is not None else "")
+        )
     path = (there or folder) / TRUTH
     return recorded, read_truth(path) if path.is_file() else None
 
@@ -214,6 +250,8 @@ def score(
         readings=len(recorded.arrived) + len(recorded.refused),
         used=used,
         faults=dict(sorted(faults.items())),
+        without_zone=recorded.without_zone,
+        has_truth=truth is not None,
         events=tuple(events),
         alarms={str(level): sum(map(len, counts[level])) for level in LEVELS},
         false={str(level): len(counts[level][1]) for level in LEVELS},
@@ -253,16 +291,18 @@ def _event(
         peak_us = truth.begin_us if highest is None else highest[1]
     lead: dict[str, float | None] = {}
     for level in LEVELS:
-        since = [
-            _standing(one.spans[level], peak_us)
-            for one in basins.values()
-            if truth.basin in ("", one.name)
+        spans = [one.spans[level] for one in basins.values() if truth.basin in ("", one.name)]
+        since = [_standing(each, peak_us) for each in spans] + [
+            span.begin_us
+            for each in spans
+            for span in each
+            if peak_us < span.begin_us <= truth.end_us
         ]
         first = min((one for one in since if one is not None), default=None)
         lead[str(level)] = None if first is None else (peak_us - first) / HOUR_US
-    times = sorted(
-        time_us for name in names for time_us, _ in good[name] if 0 <= peak_us - time_us <= PAUSE_US
-    )
+    known = sorted(time_us for name in names for time_us, _ in good[name])
+    first_of_them = bisect_left(known, peak_us - PAUSE_US)
+    times = known[max(0, first_of_them - 1) : bisect_left(known, peak_us) + 1]
     steps = [later - earlier for earlier, later in pairwise(times)]
     return EventScore(
         event=truth.event,

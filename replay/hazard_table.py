@@ -8,11 +8,18 @@ from rich.table import Table
 
 from replay.hazard_score import HazardScore
 
-__all__ = ["LEAD_H", "event_table", "print_hazard_scores", "record_table"]
+__all__ = ["LEAD_H", "event_table", "notes", "print_hazard_scores", "record_table"]
 
 LEAD_H = 1.0
 """Wanted from the alarm to the peak, h."""
+
 FALSE_A_YEAR = 0.5
+SHORTEST_YEARS = 0.5
+"""Of a shorter record no rate a year is told."""
+
+USED = ("gap", "jump")
+"""Faults of readings that are used."""
+
 LEVELS = ("1", "2", "3")
 
 
@@ -55,7 +62,8 @@ def record_table(scores: Sequence[HazardScore]) -> Table:
         "false3\n/year",
     )
     for one in scores:
-        rate = _number(one.false_a_year["3"], 2)
+        is_long = one.years >= SHORTEST_YEARS
+        rate = _number(one.false_a_year["3"] if is_long else None, 2)
         table.add_row(
             one.folder,
             _number(one.years),
@@ -64,9 +72,24 @@ def record_table(scores: Sequence[HazardScore]) -> Table:
             "|".join(str(one.alarms[level]) for level in LEVELS),
             "|".join(str(one.false[level]) for level in LEVELS),
             "|".join(str(one.high[level]) for level in LEVELS),
-            f"[bold red]{rate}[/]" if one.false_a_year["3"] > FALSE_A_YEAR else rate,
+            f"[bold red]{rate}[/]" if is_long and one.false_a_year["3"] > FALSE_A_YEAR else rate,
         )
     return table
+
+
+def notes(one: HazardScore) -> list[str]:
+    """Say in words what a score rests on."""
+    said = []
+    if one.readings > one.used:
+        why = ", ".join(f"{name} {many}" for name, many in one.faults.items() if name not in USED)
+        said.append(f"{one.readings - one.used} of {one.readings} readings not used: {why}")
+    if one.without_zone:
+        said.append(f"{one.without_zone} times have no zone: taken as UTC")
+    if one.proposed:
+        said.append(f"{one.proposed} of {one.sensors} sensors have proposed thresholds")
+    if not one.has_truth:
+        said.append("no truth.csv says what happened: all alarms count as false")
+    return [f"{one.folder}: {line}" for line in said]
 
 
 def print_hazard_scores(scores: Sequence[HazardScore], console: Console) -> None:
@@ -74,6 +97,9 @@ def print_hazard_scores(scores: Sequence[HazardScore], console: Console) -> None
     if any(one.events for one in scores):
         console.print(event_table(scores))
     console.print(record_table(scores))
+    for one in scores:
+        for line in notes(one):
+            console.print(line, markup=False)
     events = [event for one in scores for event in one.events]
     if events:
         missed = [event.event for event in events if event.lead_h["3"] is None]

@@ -29,13 +29,14 @@ class Truth(Struct, frozen=True, kw_only=True):
         Its name; its basin, empty for any.
     begin_us, end_us
         Between them alarms are no false ones.
-    peak_us
-        None if nobody says.
+    onset_us, peak_us
+        None where nobody says; one of them is known.
     """
 
     event: str
     basin: str
     begin_us: int
+    onset_us: int | None
     peak_us: int | None
     end_us: int
 
@@ -72,6 +73,7 @@ def _truth(path: Path, line: int, row: dict[str, str]) -> Truth:
         event=(row.get("event") or iso(known)[:10]).strip(),
         basin=(row.get("basin") or "").strip(),
         begin_us=begin if times["begin"] is None else times["begin"],
+        onset_us=onset,
         peak_us=peak,
         end_us=known + 3 * DAY_US if times["end"] is None else times["end"],
     )

@@ -37,8 +37,8 @@ class Topic(Struct, frozen=True):
 WAVEFORMS = Topic("waveforms", "NET.STA", "miniSEED records exactly as received", outside=True)
 OBSERVATIONS = Topic(
     "observations",
-    "sensor, station or event id",
-    "JSON: Observation, and for the hazards Tremor and Earthquake",
+    "sensor, station, event or message id",
+    "JSON: Observation, and for the hazards Tremor, Earthquake and Bulletin",
 )
 DETECTIONS = Topic("detections", "region", "JSON: Pick, Motion or Heartbeat")
 EVENTS = Topic("events", "event id", "JSON: one version of an event")

@@ -9,7 +9,7 @@ from detect import detections, events
 from detect.detections import Heartbeat, Motion, Pick
 from detect.events import Earthquake
 from detect.hazards import readings
-from detect.hazards.readings import Tremor
+from detect.hazards.readings import Bulletin, Tremor
 from ingest import observations
 from ingest.observations import Observation
 from stream import rejects
@@ -23,6 +23,7 @@ SAMPLES = [
     ("earthquake-2", events, Earthquake),
     ("observation-1", observations, Observation),
     ("tremor-1", readings, Tremor),
+    ("bulletin-1", readings, Bulletin),
 ]
 OLDER = [("motion-1", detections, Motion), ("earthquake-1", events, Earthquake)]
 

@@ -16,7 +16,7 @@ from stream.metrics import Metrics
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 COMPOSE = ROOT / "docker" / "compose.yaml"
-STAGES = ("ingest", "detect", "locate", "dispatch")
+STAGES = ("ingest", "detect", "locate", "hazards", "dispatch")
 SCHEMA = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
 
 

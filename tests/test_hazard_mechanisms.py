@@ -445,18 +445,24 @@ class TestReturnLevel:
             assert gauge.level(years) == pytest.approx(exact, rel=0.15)
 
     def test_twin_of_the_fit(self):
-        values = [0.1 * (n % 36) for n in range(180)]
-        gauge = self.fed(values)
-        ordered = sorted(values, reverse=True)
-
         def fit(blocks):
             count = round(len(blocks) * 6 / 36.525)
             return blocks[count], fmean(blocks[:count]) - blocks[count]
 
-        above, scale = fit(ordered[2:])
-        most = above + scale * math.log(60)
-        above, scale = fit([min(one, most) for one in ordered])
-        assert gauge.level(2.0) == pytest.approx(above + scale * math.log(12))
+        def twin(values):
+            ordered = sorted(values, reverse=True)
+            above, scale = fit(ordered[2:])
+            most = above + scale * math.log(60)
+            above, scale = fit([min(one, most) for one in ordered])
+            return above + scale * math.log(12)
+
+        risen = set()
+        for blocks in range(170, 200):
+            values = [0.1 * (n % 36) for n in range(blocks)]
+            newest, month_ago = twin(values), twin(values[:-3])
+            risen.add(newest > month_ago)
+            assert self.fed(values).level(2.0) == pytest.approx(min(newest, month_ago))
+        assert risen == {True, False}
 
     def test_nothing_is_known_before_half_a_year(self):
         assert self.fed([1.0] * 17).level(2.0) is None
@@ -474,6 +480,24 @@ class TestReturnLevel:
         usual = [noise.uniform(0.0, 1.0) for _ in range(150)]
         calm, after = self.fed(usual).level(2.0), self.fed([*usual, 50.0]).level(2.0)
         assert calm <= after < 2.0 * calm
+
+    def test_floods_of_a_month_do_not_lift_the_alarm_above_the_next(self):
+        """Three in a young record: a month long it stands where it stood, then it has learnt."""
+        gauge = ReturnLevel((0.76, 0.5))
+        alarms = []
+        for day in range(500):
+            high = 4.0 if day in (402, 412, 422) else 0.5 + 0.1 * (day % 7)
+            for hour in (0, 6, 12, 18):
+                gauge.fold(BEGIN // (10 * DAY) * 10 * DAY + day * DAY + hour * HOUR, high)
+            alarms.append(gauge.level(2.0))
+        assert max(alarms[402:430]) == pytest.approx(alarms[401], abs=0.1)
+        assert alarms[460] > 1.3 * alarms[401]
+
+    def test_a_young_record_is_told_by_what_is_usual_and_not_by_its_first_reading(self):
+        gauge = ReturnLevel((0.76, 0.5))
+        for hour in range(48):
+            gauge.fold(BEGIN + hour * HOUR, 9.0 if hour == 0 else 0.5)
+        assert gauge.level(2.0) == pytest.approx(2.5, abs=0.01)
 
     @given(st.lists(st.floats(0.0, 9.0), min_size=20, max_size=60), st.floats(0.1, 100.0))
     def test_units_do_not_matter(self, values, unit):

@@ -299,8 +299,41 @@ def test_a_tremor_that_turns_out_to_be_none_is_cancelled_even_if_confirmed():
     assert said[-1].reason == "the tremor is none of a flow"
 
 
-def test_a_tremor_where_no_valley_is_known_is_nothing():
-    assert told(run(operator([], station_valley()), trembling("XX.ELSE", 0, 10))) == []
+def test_a_tremor_where_no_valley_is_known_is_a_watch_at_the_station_and_never_more():
+    """However long and strong; and other stations that tremble too are events of their own."""
+    shaking = [trembling("XX.ELSE", 0, 10, ratio=90.0, end="off"), trembling("XX.OTHER", 3, 10)]
+    said = told(run(operator([], station_valley()), *shaking))
+    first = [e for e in said if e.basin == "XX.ELSE"]
+    assert [(e.status, e.level, e.certainty) for e in first] == [
+        ("provisional", 1, "Possible"),
+        ("over", 1, "Possible"),
+    ]
+    assert first[0].updated_us == at_minute(1)
+    assert (first[0].hazard, first[0].latitude, first[0].places) == ("debris flow", 43.1, ())
+    assert "it stands at no reach of a valley" in first[0].reason
+    assert [(e.status, e.level) for e in said if e.basin == "XX.OTHER"] == [("provisional", 1)]
+    assert told(run(operator([], station_valley(), tremors="reaches"), *shaking)) == []
+    assert told(run(operator([]), *shaking)) == said
+    short = told(run(operator([]), trembling("XX.ELSE", 0, 10, ratio=6.0, end="off")))
+    assert [e.status for e in short] == ["provisional", "cancelled"]
+    none = told(run(operator([]), trembling("XX.ELSE", 0, 10, end="no")))
+    assert [e.status for e in none] == ["provisional", "cancelled"]
+
+
+def test_an_earthquake_explains_a_tremor_where_no_valley_is_known():
+    shock = [(at_minute(0.5), quake(at_minute(0.1), 5.0))]
+    assert told(run(operator([]), trembling("XX.ELSE", 10 / 60, 2), shock)) == []
+    late = [(at_minute(1.2), quake(at_minute(0.1), 5.0))]
+    said = told(run(operator([]), trembling("XX.ELSE", 10 / 60, 2), late))
+    assert [e.status for e in said] == ["provisional", "cancelled"]
+    assert said[-1].reason == "the waves of the earthquake test-quake"
+
+
+def test_a_station_may_be_named_as_a_basin_is():
+    both = [sensor("A", basin="XX.ELSE"), sensor("B", basin="XX.ELSE", telemetry="radio")]
+    said = hazards(told(run(operator(both), surge("A", 10, 60), trembling("XX.ELSE", 20, 30))))
+    assert {e.basin for e in said} == {"XX.ELSE"}
+    assert len({e.id for e in said}) == 1
 
 
 def test_two_stations_in_order_are_an_alarm_and_at_once_they_count_as_one():
@@ -536,6 +569,7 @@ BAD = [
     (tremor(STATION, "on", START_US + HOUR, START_US + 2 * HOUR), "impossible reading"),
     (tremor(STATION, "on", START_US, START_US - SECOND), "impossible reading"),
     (NOWHERE, "impossible reading"),
+    (msgspec.structs.replace(NOWHERE, latitude=0.0, station="a b"), "impossible reading"),
     (quake(START_US, 77.0), "impossible reading"),
     (quake(START_US, 7.0, latitude=-100.0), "impossible reading"),
     (quake(START_US + 3 * HOUR), "impossible reading"),

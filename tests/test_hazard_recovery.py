@@ -22,7 +22,8 @@ from made_hazards import (
     valley,
 )
 
-from detect.hazards.cascade_file import CascadeFile, Prior, Watched
+from detect.hazards.cascade_file import BulletinRule, CascadeFile, Prior, Watched
+from detect.hazards.readings import Bulletin
 from ingest.sensors import Threshold
 from stream.topics import EVENTS
 
@@ -52,6 +53,15 @@ CASCADES = CascadeFile(
             hazards=("debris flow",),
             lowered=0.7,
             lasts_h=5.0,
+        ),
+    ),
+    bulletins=(
+        BulletinRule(
+            basin="Below",
+            hazards=("flash flood",),
+            lowered=0.6,
+            events=("rain",),
+            unverified=True,
         ),
     ),
 )
@@ -128,6 +138,29 @@ def valley_of(chance):
                 (origin + 15 * SECOND, quake(origin, size, id=name, status="provisional")),
                 (origin + 25 * SECOND, quake(origin, size, id=name, revision=1)),
                 (origin + 600 * SECOND, quake(origin, size, id=name, revision=2, status=status)),
+            ]
+        )
+    for number in range(40):
+        at = START_US + round(chance.uniform(0, DAYS * DAY))
+        parts.append(
+            [
+                (
+                    at,
+                    Bulletin(
+                        identifier=f"rain-{number}",
+                        sender="hydromet",
+                        sent_us=at - round(chance.uniform(0, 3) * HOUR),
+                        status="Actual",
+                        type=chance.choice(["Alert", "Update", "Cancel"]),
+                        references=(f"hydromet,rain-{chance.randrange(number + 3)},x",),
+                        event="Rain",
+                        severity="Severe",
+                        effective_us=at,
+                        expires_us=at + round(chance.uniform(1, 90) * HOUR),
+                        verified=chance.random() < 0.5,
+                        circles=((43.1, 76.8, 5.0),),
+                    ),
+                )
             ]
         )
     return records(*parts)

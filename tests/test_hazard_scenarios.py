@@ -421,3 +421,22 @@ def test_illgraben_2019_is_told_by_one_seismometer(tmp_path):
     assert {e.hazard for e in said} == {"debris flow"}
     assert all(e.level == 2 for e in begun)
     assert all([p.place for p in e.places] == ["Susten"] for e in begun)
+
+
+@pytest.mark.skipif(not ILLGRABEN.exists(), reason=f"{ILLGRABEN} is not here")
+def test_illgraben_2019_is_a_watch_where_nobody_has_named_the_valley():
+    """Without any file: to those on duty, about the station, in time, and not at the transient."""
+    configuration = Configuration()
+    recording = archive.read(ILLGRABEN, latency_s=2.0, packet_s=configuration.ingest.packet_s)
+    outcome = asyncio.run(session.replay(recording, pipeline(configuration, recording.channels)))
+    assert {(e.basin, e.level) for e in outcome.hazards} == {("XP.ILL11", 1)}
+    assert "confirmed" not in {e.status for e in outcome.hazards}
+    begun = [e.updated_us for e in outcome.hazards if e.revision == 0]
+    plates = [at("2019-07-15T04:29:00"), at("2019-08-11T17:09:45")]
+    for plate in plates:
+        first = min(t for t in begun if abs(t - plate) < 3 * 3600 * SECOND)
+        assert plate - 40 * MINUTE < first <= plate - 3 * MINUTE
+    assert not [t for t in begun if abs(t - at("2019-07-15T03:24:00")) < 10 * MINUTE]
+    alerts = [a.parcel for a in outcome.hazard_alerts]
+    assert {(a.country, a.audience) for a in alerts} == {("CH", "civil-protection")}
+    assert {a.type for a in alerts} == {"Alert", "Cancel"}

@@ -9,9 +9,11 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 import alatau
+from benchmarks.thresholds import from_begin, late
 from ingest.errors import RecordingError
 from replay import hazard_score
 from replay.hazard_score import companion, read, score
+from replay.hazard_table import notes
 from replay.hazard_truth import read_truth
 
 ARDECHE = Path(__file__).resolve().parents[2] / "shared/data/ardeche-river-stage"
@@ -104,6 +106,47 @@ def test_a_sensor_without_thresholds_finds_its_own(tmp_path):
     assert found.alarms["3"] == 1
 
 
+def test_what_is_said_after_the_peak_has_a_negative_lead(tmp_path):
+    """A record of a day's step has its peak between two readings."""
+    truth = f"event,peak\nlate,{when(994)}\n"
+    found = score(*read(made(tmp_path, [(1000, 6.06)], truth)))
+    assert found.events[0].lead_h == {"1": 3.0, "2": 1.0, "3": -1.0}
+    assert found.false["3"] == 0
+
+
+def test_the_step_before_the_peak_begins_with_the_last_reading_before_it(tmp_path):
+    truth = f"event,peak\nx,{when(36)}\n"
+    folder = made(tmp_path, [], truth)
+    (folder / "readings.csv").write_text(
+        "time,value\n" + "".join(f"{when(24 * d)},0.1\n" for d in range(9))
+    )
+    assert score(*read(folder)).events[0].step_h == 24.0
+
+
+def test_what_a_score_rests_on_is_said(tmp_path):
+    bare = SENSORS[: SENSORS.index("thresholds")]
+    folder = made(tmp_path, [], sensors=bare, days=2)
+    rows = ["time,value", "2020-06-01 00:00,0.1", "2020-06-01T01:00Z,x", "2020-06-01 02:00,0.1"]
+    (folder / "readings.csv").write_text("\n".join(rows))
+    assert notes(score(*read(folder))) == [
+        f"{folder.name}: 1 of 3 readings not used: value 1",
+        f"{folder.name}: 2 times have no zone: taken as UTC",
+        f"{folder.name}: 1 of 1 sensors have proposed thresholds",
+        f"{folder.name}: no truth.csv says what happened: all alarms count as false",
+    ]
+
+
+def test_a_folder_that_cannot_be_scored_says_why(tmp_path):
+    folder = made(tmp_path, [])
+    (folder / "readings.csv").write_text("time,value\nyesterday,0.1\n")
+    with pytest.raises(RecordingError, match=r"no reading can be used; readings\.csv, line 2"):
+        read(folder)
+    (folder / "sensors.toml").unlink()
+    ran = CliRunner().invoke(alatau.app, ["score", str(folder)])
+    assert ran.exit_code == 1
+    assert "no sensors.toml that says" in " ".join(ran.output.split())
+
+
 def test_truth_names_its_fault(tmp_path):
     path = tmp_path / "truth.csv"
     for text, fault in (
@@ -164,6 +207,16 @@ class TestArdeche:
             assert by_level["level", number] == pytest.approx(levels.level(years), abs=0.026)
         for number, years in ((1, 1.0), (2, 2.0)):
             assert by_level["rise", number] == pytest.approx(rises.level(years), abs=0.026)
+
+    @pytest.mark.parametrize("begin", ["2008-01-01", "2013-12-01", "2014-06-01"])
+    def test_a_young_record_with_floods_close_to_each_other(self, ardeche, begin):
+        """Three floods within a month: the first two do not lift the alarm above the third."""
+        recorded, truth = ardeche
+        begin_us = round(datetime.fromisoformat(begin).replace(tzinfo=UTC).timestamp()) * 10**6
+        found = from_begin(recorded, truth, begin_us)
+        assert len(found.events) >= 4
+        assert late(found) == 0
+        assert found.false_a_year["3"] <= 0.5
 
     def test_thresholds_of_its_own_without_the_flood_before(self, ardeche):
         """Leave out all but one flood: the others have not taught the rule where to stand."""

@@ -10,13 +10,13 @@ from made_hazards import SECOND, START_US, quake, valley
 from commands.wiring import NO_CHANNELS, Configuration, pipeline
 from detect.hazards import files
 from detect.hazards.cascade import Cascades, felt
-from detect.hazards.cascade_file import Watched
+from detect.hazards.cascade_file import CascadeFile, Watched
 from detect.hazards.operator import HazardOperator
 from detect.hazards.speakers import basin_names
 from detect.hazards.valley import Passage, Point, Valley
 from detect.hazards.valley_file import Reach, ReachPlace, ReachSensor, ValleyFile
 from detect.hazards.votes import Voice, weigh
-from detect.settings import HazardSettings
+from detect.settings import DetectSettings, HazardSettings
 from stream import settings
 from stream.errors import ConfigurationError
 
@@ -179,7 +179,7 @@ def test_a_watch_is_taken_back_only_well_below_its_intensity():
         lowered=0.5,
         lasts_h=1.0,
     )
-    cascades = Cascades((rule,), (), ())
+    cascades = Cascades(CascadeFile(watched=(rule,)), (), {})
 
     def fold(magnitude, **more):
         return [m.stands for m in cascades.fold(quake(START_US, magnitude, **more), START_US)]
@@ -224,8 +224,13 @@ def test_a_threshold_of_the_example_has_its_source():
     assert {"Ulken Almaty", "Kishi Almaty", "Kargaly", "Talgar", "Sarez"} <= basins
 
 
-def test_without_files_there_is_no_stage():
-    assert "hazards" not in [s.name for s in pipeline(Configuration(), NO_CHANNELS)]
+def test_without_files_there_is_a_stage_only_for_tremors():
+    def names(hazards):
+        configuration = Configuration(detect=DetectSettings(hazards=hazards))
+        return [stage.name for stage in pipeline(configuration, NO_CHANNELS)]
+
+    assert "hazards" in names(HazardSettings())
+    assert "hazards" not in names(HazardSettings(tremors="reaches"))
 
 
 SENSORS = """[[sensors]]
@@ -265,6 +270,12 @@ hazards = ["flood"]
 lowered = 0.5
 lasts_h = 1.0
 """
+BULLETIN = """[[bulletins]]
+basin = "B"
+hazards = ["flood"]
+lowered = 0.8
+events = ["rain"]
+"""
 
 
 @pytest.mark.parametrize(
@@ -280,7 +291,11 @@ lasts_h = 1.0
         (SENSORS, REACH, WATCH + WATCH, "cascades", None, "twice"),
         (SENSORS, REACH, PRIOR, "cascades", 3, "no sensor of temperature"),
         (SENSORS, REACH, PRIOR.replace('"A"', '"Q"'), "cascades", 3, "Q is no sensor"),
+        (SENSORS, REACH, PRIOR.replace('"B"', '"C"'), "cascades", 2, "no sensor stands in C"),
         (SENSORS, REACH + "depth = 3\n", WATCH, "valleys", 9, "depth"),
+        (SENSORS, REACH, BULLETIN.replace('"B"', '"C"'), "cascades", 2, "stands in C"),
+        (SENSORS, REACH, BULLETIN.replace('["rain"]', "[]"), "cascades", 1, "events or codes"),
+        (SENSORS, REACH, BULLETIN.replace("0.8", "1.2"), "cascades", 4, "1.0"),
     ],
 )
 def test_a_wrong_file_names_its_line(tmp_path, sensors, valleys, cascades, name, line, says):
@@ -298,7 +313,7 @@ def test_a_wrong_file_names_its_line(tmp_path, sensors, valleys, cascades, name,
 
 
 def test_right_files_are_read(tmp_path):
-    for what, text in (("s", SENSORS), ("v", REACH), ("c", WATCH)):
+    for what, text in (("s", SENSORS), ("v", REACH), ("c", WATCH + BULLETIN)):
         (tmp_path / what).write_text(text)
     named = HazardSettings(sensors=("s",), valleys=("v",), cascades=("c",))
     found = files.load(named, tmp_path)

@@ -333,8 +333,11 @@ def test_any_text_anywhere(changes):
 
 
 def test_golden_contract():
-    golden = (Path(__file__).parent / "contracts" / "foreign-alert-1.json").read_bytes().strip()
+    contracts = Path(__file__).parent / "contracts"
+    golden = (contracts / "foreign-alert-2.json").read_bytes().strip()
     alert = incoming.decode(golden)
     assert incoming.encode(alert) == golden
     shown = msgspec.json.decode(golden)
     assert list(shown) == ["kind", *ForeignAlert.__struct_fields__]
+    older = incoming.decode((contracts / "foreign-alert-1.json").read_bytes())
+    assert older == msgspec.structs.replace(alert, version=1, effective_us=None)

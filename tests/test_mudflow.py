@@ -417,13 +417,13 @@ def test_any_restart_gives_the_same_bytes(flowing):
     assert checked >= 5
 
 
-def played(folder, tmp_path=None, only="*.mseed"):
+def played(folder, tmp_path=None, only="*.mseed", *, bare=False):
     """What the stage says of a recorded folder: (arrival in s, tremor), and how many picks."""
     if tmp_path is not None:
         for path in (folder / "stations.xml", *folder.glob(only)):
             (tmp_path / path.name).symlink_to(path)
         folder = tmp_path
-    recording = archive.read(folder, latency_s=0.5)
+    recording = archive.read(folder, latency_s=0.5, bare=bare)
     operator = PickOperator(0, recording.channels, DetectSettings(), IngestSettings())
     said = operator.process(records(recording.packets))
     picks = sum(b'"snr"' in o.value for o in said if o.topic != OBSERVATIONS.name)
@@ -443,6 +443,70 @@ def test_the_flow_of_august_is_known_three_minutes_before_the_force_plate(tmp_pa
     ons = [at for at, tremor in said if tremor.state == "on"]
     assert utc("2019-08-11T17:03:00") < ons[0] <= utc("2019-08-11T17:06:45")
     assert picks < 20
+
+
+def faster(stream, rate):
+    stream.interpolate(rate, method="lanczos", a=12)
+
+
+def slower(stream, times):
+    stream.decimate(times)
+
+
+def larger(stream, times):
+    for trace in stream:
+        trace.data = trace.data * times
+
+
+def cut_before(stream, minutes):
+    """Leave so much noise before the rise."""
+    from obspy import UTCDateTime
+
+    for rise in ("2019-07-15T03:58:25", "2019-08-11T17:04:00"):
+        if stream[0].stats.starttime.date == UTCDateTime(rise).date:
+            stream.trim(UTCDateTime(rise) - 60 * minutes)
+
+
+def noisier(stream, times):
+    chance = np.random.default_rng(1)
+    for trace in stream:
+        noise = np.std(trace.data[: 50 * 600])
+        trace.data = trace.data + chance.normal(0.0, times * noise, trace.data.size)
+
+
+VARIANTS = [
+    (faster, 100.0, 210.0, 1730.0),
+    (faster, 200.0, 205.0, 1730.0),
+    (slower, 2, 205.0, 1725.0),
+    (larger, 10.0, 210.0, 1730.0),
+    (larger, 0.1, 210.0, 1730.0),
+    (cut_before, 3, 210.0, 1730.0),
+    (cut_before, 15, 210.0, 1730.0),
+    (noisier, 3.0, 100.0, 370.0),
+]
+
+
+@needs_illgraben
+@pytest.mark.parametrize(("change", "by", "august_s", "july_s"), VARIANTS)
+def test_the_flows_are_told_of_in_records_that_differ(tmp_path, change, by, august_s, july_s):
+    """At other rates, of other sizes, in counts from nowhere, after little or more noise."""
+    import obspy
+
+    fronts = {"2019-08-11": "2019-08-11T17:09:45", "2019-07-15": "2019-07-15T04:29:00"}
+    for (day, front), least_s in zip(fronts.items(), (august_s, july_s), strict=True):
+        stream = obspy.read(str(ILLGRABEN / f"seismic_{day}.mseed")).select(channel="BHZ")
+        stream.merge()
+        change(stream, by)
+        for trace in stream:
+            trace.data = np.round(trace.data).astype(np.int32)
+            trace.stats.update({"network": "YY", "station": "GEO", "channel": "EHZ"})
+        where = tmp_path / day
+        where.mkdir()
+        stream.write(str(where / "a.mseed"), format="MSEED", encoding="STEIM2")
+        said, _ = played(where, bare=True)
+        ons = [at for at, tremor in said if tremor.state == "on"]
+        assert utc(front) - 1800 < ons[0] <= utc(front) - least_s
+        assert not [at for at in ons if abs(at - utc("2019-07-15T03:24:00")) < 600]
 
 
 @needs_illgraben

@@ -1,7 +1,7 @@
 """Recorded readings from CSV."""
 
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -133,14 +133,45 @@ def test_what_cannot_be_read_says_what_to_do(tmp_path):
     where = folder(tmp_path)
     with pytest.raises(RecordingError, match=r"there is no \*.csv"):
         read(where)
-    (where / "a.csv").write_text("Date,H\n2026-07-01T00:00:00Z,1.5\n", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="'time', only 'Date', 'H'") as caught:
+    (where / "a.csv").write_text("Date,H,Q\n2026-07-01T00:00:00Z,1.5,9\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="'time', only 'Date', 'H', 'Q'") as caught:
         read(where)
     assert caught.value.line == 1
     (where / "readings.toml").write_text('[[files]]\nsensor = "KZ.NONE"\n', encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"KZ.NONE is not in sensors.toml") as caught:
         read(where)
     assert caught.value.line == 2
+
+
+def test_two_columns_of_the_only_sensor_need_no_names(tmp_path):
+    rows = "2026-07-01T00:00:00Z,1.5\n2026-07-01T00:10:00Z,1.6\n"
+    where = folder(tmp_path, a_csv="Date,Stage\n" + rows)
+    found = read(where)
+    assert [one.observation.value for one in found.arrived] == [1.5, 1.6]
+    swapped = folder(tmp_path, a_csv="Stage,Date\n1.5,2026-07-01T00:00:00Z\n")
+    assert [row.reason for row in read(swapped).refused] == ["value"]
+    for head in ("Date,value\n", "time,Stage\n"):
+        with pytest.raises(ConfigurationError, match="there is no column"):
+            read(folder(tmp_path, a_csv=head + rows))
+    named = folder(tmp_path, a_csv="Date,Stage\n" + rows)
+    (named / "readings.toml").write_text('[[files]]\nvalue = "H"\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="there is no column"):
+        read(named)
+
+
+def test_times_without_a_zone_are_refused_unless_one_is_given(tmp_path):
+    where = folder(tmp_path, a_csv="time,value\n2026-07-01 00:00,1.5\n2026-07-01T00:10Z,1.6\n")
+    assert [row.reason for row in read(where).refused] == ["time"]
+    found = read(where, zone=UTC)
+    assert [one.observation.time_us for one in found.arrived] == [
+        us("2026-07-01T00:00:00Z"),
+        us("2026-07-01T00:10:00Z"),
+    ]
+    assert (found.without_zone, found.refused) == (1, ())
+    (where / "readings.toml").write_text("[[files]]\nutc_offset_h = 6.0\n", encoding="utf-8")
+    named = read(where, zone=UTC)
+    assert named.arrived[0].observation.time_us == us("2026-06-30T18:00:00Z")
+    assert named.without_zone == 0
 
 
 def test_strange_bytes_are_told_and_what_happened_is_no_reading(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detect.hazards.proposed import PROPOSED, with_proposed
+from detect.hazards.proposed import PROPOSED, derived, with_proposed
 from detect.hazards.sensing import Crossing, Sensing
 from ingest.sensors import Sensor, Threshold
 
@@ -253,6 +253,20 @@ class TestProposed:
         )
         assert [c.level for _, c in found][:3] == [1, 2, 3]
         assert PROPOSED in found[0][1].source
+
+    def test_what_is_derived_is_ordered_possible_and_names_its_record(self):
+        noise = random.Random(9)
+        readings = [(BEGIN + n * 3600 * SECOND, noise.expovariate(3.0)) for n in range(9000)]
+        found = derived(sensor(), readings, "record x")
+        levels = [t.value for t in found if t.rule == "level"]
+        assert levels == sorted(set(levels))
+        assert len(levels) == 3
+        assert all("record x" in t.source and PROPOSED in t.source for t in found)
+        assert {t.level for t in derived(sensor(highest=levels[1]), readings, "")} == {1, 2}
+        flat = [(BEGIN + n * 3600 * SECOND, 1.0) for n in range(90_000)]
+        assert all(t.value > 1.0 for t in derived(sensor(), flat, "") if t.rule == "level")
+        (rain, *_) = derived(sensor(quantity="rain", unit="mm"), readings, "record x")
+        assert (rain.rule, rain.source[-8:]) == ("intensity-duration", "record x")
 
     def test_a_sensor_with_its_own_scale_remembers_ten_years(self):
         assert Sensing(with_proposed(sensor())).memory > timedelta(days=3652)

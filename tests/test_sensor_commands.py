@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 from alatau import app
 from ingest import observations
 from ingest.senders import new_token
+from ingest.sensors import load
 from stream.errors import ConfigurationError
 from stream.kafka import KafkaLog
 from stream.kafka_settings import KafkaSettings
@@ -38,6 +40,60 @@ def test_check_says_what_each_sensor_is(tmp_path):
     assert found.exit_code == 0
     assert "1: level 2, 3: level 3 (no source: an example)" in found.output
     assert "1 sensors can be used" in found.output
+
+
+BARE = GOOD[: GOOD.index("[[sensors.thresholds]]")]
+
+
+def test_check_and_the_start_name_who_says_nothing(tmp_path):
+    (tmp_path / "sensors.toml").write_text(BARE, encoding="utf-8")
+    assert "KZ.ULKEN.1 has no thresholds" in sensors("check", tmp_path / "sensors.toml").output
+    config = tmp_path / "alatau.toml"
+    config.write_text("[detect.hazards]\nsensors = ['sensors.toml']\n", encoding="utf-8")
+    said = RUN.invoke(app, ["config", "check", str(config)], env={"COLUMNS": "200"})
+    assert said.exit_code == 0
+    assert "KZ.ULKEN.1 has no thresholds" in said.output
+    (tmp_path / "sensors.toml").write_text(GOOD, encoding="utf-8")
+    assert "has no thresholds" not in sensors("check", tmp_path / "sensors.toml").output
+
+
+def rows(years, step_h=6):
+    """Years of calm water, with a flood of some height every other month."""
+    begin = datetime(2020, 1, 1, tzinfo=UTC)
+    for number in range(round(years * 365.25 * 24 / step_h)):
+        days = number * step_h / 24
+        height = 0.4 + 0.05 * (number % 3)
+        if days % 61 < 1.0:
+            height += 0.3 + 0.1 * (days // 61 % 11)
+        at = begin + timedelta(days=days)
+        yield f"KZ.ULKEN.1,{at:%Y-%m-%dT%H:%M:%SZ},{height:.3f}\n"
+
+
+@pytest.mark.parametrize(("years", "is_short"), [(6.0, False), (0.2, True)])
+def test_proposed_thresholds_go_into_the_sensor_file(tmp_path, years, is_short):
+    (tmp_path / "sensors.toml").write_text(BARE, encoding="utf-8")
+    (tmp_path / "a.csv").write_text(HEAD + "".join(rows(years)), encoding="utf-8")
+    found = sensors("propose", tmp_path)
+    assert found.exit_code == 0
+    assert ("# A short record" in found.output) == is_short
+    (tmp_path / "sensors.toml").write_text(BARE + found.output, encoding="utf-8")
+    (known,) = load(tmp_path / "sensors.toml")
+    levels = {t.level: t.value for t in known.thresholds if t.rule == "level"}
+    assert set(levels) == {1, 2, 3}
+    if not is_short:
+        assert 1.2 < levels[2] < levels[3] < 2.2
+    for threshold in known.thresholds:
+        assert threshold.source.startswith("proposed by Alatau")
+        assert f"record {tmp_path.name}, 2020-01-01 to 20" in threshold.source
+    assert "all sensors have thresholds" in sensors("propose", tmp_path).output
+    assert "[[sensors.thresholds]]" in sensors("propose", tmp_path, "--all").output
+
+
+def test_of_a_record_that_says_nothing_nothing_is_proposed(tmp_path):
+    bare = BARE.replace('"stage"', '"temperature"').replace('unit = "m"', 'unit = "degC"')
+    (tmp_path / "sensors.toml").write_text(bare, encoding="utf-8")
+    (tmp_path / "a.csv").write_text(HEAD + "".join(rows(0.1)), encoding="utf-8")
+    assert "# Nothing can be proposed." in sensors("propose", tmp_path).output
 
 
 def test_check_stops_at_what_is_wrong(tmp_path):

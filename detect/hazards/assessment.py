@@ -66,19 +66,30 @@ class Assessment:
         self._cascades = cascades
         self._sites = sites
         self._stations = stations
-        self._basins = basins
+        self._basins = dict(basins)
         self._region = region
         self._standing: dict[str, Standing] = {}
         self._components = valley.components(
             basins, {site.id: site.basin for site in sites.values()}
         )
-        self._began_us = 0
+        self._began_us = self._listened_us = 0
         self._spoken: dict[str, int] = {}
         self._quiet: dict[str, int] = {}
 
     def begin(self, now_us: int) -> None:
         """Take the first arrival: nothing is known from before."""
-        self.now_us = self._began_us = now_us
+        self.now_us = self._began_us = self._listened_us = now_us
+
+    def add(self, station: str) -> None:
+        """Take in a seismic station that stands in no basin: it is one by itself.
+
+        All is as if it had been known from the beginning, and quiet.
+        """
+        if station in self._components:
+            return
+        self._basins[station] = self._components[station] = station
+        if self._listened_us - self._began_us > self._settings.clear_s * SECOND:
+            self._quiet[station] = self._listened_us
 
     def look(self) -> Iterator[HazardEvent]:
         """Ask of each event whether it still stands: time has passed."""
@@ -162,6 +173,14 @@ class Assessment:
     def _speaker(self, name: str) -> Speaker:
         return self._sites[name] if name in self._sites else self._stations[name]
 
+    def _is_stray(self, name: str) -> bool:
+        speaker = self._speaker(name)
+        return isinstance(speaker, Station) and not speaker.at_reach
+
+    def _is_strong(self, name: str) -> bool:
+        speaker = self._speaker(name)
+        return isinstance(speaker, Station) and speaker.is_strong
+
     def _passages(self, standing: Standing) -> list[Passage]:
         found = [self._speaker(voice.sensor).passage(self._valley) for voice in standing.ordered()]
         return [passage for passage in found if passage is not None]
@@ -178,6 +197,7 @@ class Assessment:
             yield from self._fade(standing, nothing)
             return
         standing.quiet_us = None
+        standing.has_lasted |= any(self._is_strong(name) for name in standing.voices)
         passages = self._passages(standing)
         overdue = self._overdue(standing, passages)
         late = ", ".join(sorted(overdue))
@@ -203,6 +223,8 @@ class Assessment:
             else:
                 standing.lower_us = None
         speed_ms = self._valley.speed_ms(passages)
+        if any(self._is_stray(voice.sensor) for voice in voices):
+            reason += "; it stands at no reach of a valley, where flows are known to run"
         if speed_ms is not None:
             reason += f"; the front runs at {speed_ms:.1f} m/s"
         if overdue:
@@ -236,6 +258,8 @@ class Assessment:
         """End an event for which nobody speaks any more."""
         if nothing:
             yield from self._end(standing, "cancelled", nothing)
+        elif not standing.is_confirmed and standing.has_lasted:
+            yield from self._end(standing, "over", "the tremor has ended; nothing has confirmed it")
         elif not standing.is_confirmed:
             yield from self._end(standing, "cancelled", "nothing else has borne it out")
         else:
@@ -321,14 +345,15 @@ class Assessment:
     def _alone(self, standing: Standing) -> dict[str, int]:
         """Find who may confirm an event alone, and at which level.
 
-        A station whose tremor is long and strong; a sensor that has said level 3 for long, while
-        the silence of its neighbours is explained: they give nothing, or are not yet due.
+        A station at a reach whose tremor is long and strong; a sensor that has said level 3 for
+        long, while the silence of its neighbours is explained: they give nothing, or are not yet
+        due.
         """
         alone: dict[str, int] = {}
         for name, voice in standing.voices.items():
             speaker = self._speaker(name)
             if isinstance(speaker, Station):
-                if speaker.is_strong:
+                if speaker.is_strong and speaker.at_reach:
                     alone[name] = TREMOR_LEVEL
             elif isinstance(speaker, Site) and voice.level == 3 and voice.rule != "background":
                 least_us = max(
@@ -429,6 +454,7 @@ class Assessment:
 
     def _listen(self) -> None:
         """Note where nobody speaks, and no event can stand any more."""
+        self._listened_us = self.now_us
         speaking = {
             self._of(speaker.basin)
             for speaker in (*self._sites.values(), *self._stations.values())

@@ -8,7 +8,7 @@ While the waves of a confirmed earthquake pass a gauge or a seismic station, wha
 water is no impulse wave, and what they do to the ground is no flow.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from detect.events import Earthquake
 from detect.geodesy import distance_azimuth, line_distances_km
-from detect.hazards.cascade_file import Prior, Watched
+from detect.hazards.bulletins import Bulletins
+from detect.hazards.cascade_file import CascadeFile, Watched
 from detect.hazards.melt import Melt
 from detect.shaking import intensity
 from ingest.sensors import Sensor
@@ -84,26 +85,34 @@ def felt(quake: Earthquake, latitude: float, longitude: float) -> float | None:
 
 
 class Cascades:
-    """The fold of earthquakes, and of sensors that only make others more alert.
+    """The fold of earthquakes, and of what only makes sensors more alert.
 
     Parameters
     ----------
-    watched, priors
-        The rules.
+    rules
+        What is watched, and the priors.
     sensors
         Those of the priors are among them.
+    places
+        By basin, latitude and longitude (degrees) of what stands there.
 
     Attributes
     ----------
+    bulletins
+        The fold of warnings of other services.
     memory
-        How far back they matter.
+        How far back all this matters.
     """
 
     def __init__(
-        self, watched: Sequence[Watched], priors: Sequence[Prior], sensors: Sequence[Sensor]
+        self,
+        rules: CascadeFile,
+        sensors: Sequence[Sensor],
+        places: Mapping[str, Sequence[tuple[float, float]]],
     ) -> None:
-        self._watched = tuple(watched)
-        self._priors = tuple(priors)
+        self._watched = rules.watched
+        self._priors = rules.priors
+        self.bulletins = Bulletins(rules.bulletins, places)
         self._quakes: dict[str, Earthquake] = {}
         self._raised: dict[tuple[int, str], int] = {}
         self._lowered: dict[tuple[int, str], tuple[float, int]] = {}
@@ -117,7 +126,9 @@ class Cascades:
         }
         lasts_h = [*(w.lasts_h for w in self._watched), *(p.lasts_h for p in self._priors)]
         melts_s = max((melt.memory_s for melt, _ in self._melts.values()), default=0.0)
-        self.memory = timedelta(hours=max([1.0, *lasts_h]), seconds=melts_s)
+        self.memory = max(
+            timedelta(hours=max([1.0, *lasts_h]), seconds=melts_s), self.bulletins.memory
+        )
 
     def is_prior(self, sensor: str) -> bool:
         """Say whether a sensor only lowers the thresholds of others."""
@@ -173,7 +184,8 @@ class Cascades:
             and self._priors[index].basin == basin
             and hazard in self._priors[index].hazards
         ]
-        return min([1.0, *by_quakes, *by_priors])
+        by_others = self.bulletins.lowered(basin, hazard, now_us)
+        return min([by_others, *by_quakes, *by_priors])
 
     def causes(self, basin: str, now_us: int) -> list[str]:
         """Return the ids of the earthquakes for which a basin is watched now."""
@@ -198,6 +210,7 @@ class Cascades:
 
     def forget(self, now_us: int) -> Iterable[tuple[int, str]]:
         """Let go of what is over; return the watches that end, as index and earthquake."""
+        self.bulletins.forget(now_us)
         self._lowered = {k: v for k, v in self._lowered.items() if now_us < v[1]}
         self._quakes = {i: q for i, q in self._quakes.items() if now_us - q.origin_time_us < HOUR}
         ended = sorted(key for key, until_us in self._raised.items() if until_us <= now_us)

@@ -1,8 +1,8 @@
 """What sets off what: rules as data (TOML).
 
-A table ``[[watched]]`` for each lake, dam or slope that an earthquake may break, and a table
+A table ``[[watched]]`` for each lake, dam or slope that an earthquake may break, a table
 ``[[priors]]`` for each basin where heat, or anything else that a sensor says, makes another
-hazard likelier.
+hazard likelier, and a table ``[[bulletins]]`` for each where a warning of another service does.
 """
 
 from typing import Annotated, Literal
@@ -12,7 +12,11 @@ from msgspec import Meta
 from detect.hazard_events import Hazard
 from stream.settings import Settings
 
-__all__ = ["CascadeFile", "Prior", "Watched"]
+__all__ = ["SEVERITIES", "BulletinRule", "CascadeFile", "Prior", "Severity", "Watched"]
+
+Severity = Literal["Unknown", "Minor", "Moderate", "Severe", "Extreme"]
+SEVERITIES: tuple[Severity, ...] = ("Unknown", "Minor", "Moderate", "Severe", "Extreme")
+"""Those of CAP, the least first."""
 
 Lowered = Annotated[
     float, Meta(gt=0.0, le=1.0, description="What the thresholds are multiplied by meanwhile")
@@ -68,11 +72,53 @@ class Prior(Settings, frozen=True):
     ] = ""
 
 
+class BulletinRule(Settings, frozen=True):
+    """Warnings of other services that lower the thresholds of sensors while they stand."""
+
+    basin: Annotated[str, Meta(min_length=1, description="Where the sensors stand")]
+    hazards: Annotated[
+        tuple[Hazard, ...], Meta(min_length=1, description="What the sensors speak for")
+    ]
+    lowered: Lowered
+    events: Annotated[
+        tuple[Annotated[str, Meta(min_length=2)], ...],
+        Meta(description="Beginnings of words in the CAP event, in any language; one is enough"),
+    ] = ()
+    codes: Annotated[
+        tuple[str, ...], Meta(description="Values of the CAP eventCode, such as OET-056")
+    ] = ()
+    geocodes: Annotated[
+        tuple[Annotated[str, Meta(pattern="^[^=]+=.+$")], ...],
+        Meta(
+            description="Areas that count as the basin's beside those drawn, as NAME=VALUE of "
+            "the CAP geocode"
+        ),
+    ] = ()
+    senders: Annotated[
+        tuple[str, ...], Meta(description="CAP senders that are heeded; none names all")
+    ] = ()
+    from_severity: Annotated[Severity, Meta(description="From this CAP severity on")] = "Moderate"
+    unverified: Annotated[
+        bool, Meta(description="Heed also those of whom nobody knows that they are the sender")
+    ] = False
+    source: Annotated[
+        str, Meta(description="Where the amount is from; without one it is an example")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a rule that would heed nothing."""
+        if not (self.events or self.codes):
+            raise ValueError("events or codes must name what is heeded")
+
+
 class CascadeFile(Settings, frozen=True):
     """A file of rules."""
 
     watched: Annotated[tuple[Watched, ...], Meta(description="Lakes, dams, slopes")] = ()
     priors: Annotated[tuple[Prior, ...], Meta(description="What makes a hazard likelier")] = ()
+    bulletins: Annotated[
+        tuple[BulletinRule, ...], Meta(description="Warnings of others that do")
+    ] = ()
 
     def __post_init__(self) -> None:
         """Refuse what stands there twice."""

@@ -1,10 +1,12 @@
 """Reads the files that say what hazards are watched for: sensors, valleys, cascades."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
+from detect.hazards.bulletins import basin_places
 from detect.hazards.cascade_file import CascadeFile
 from detect.hazards.valley_file import Reach, ValleyFile
 from detect.settings import HazardSettings
@@ -29,6 +31,12 @@ class HazardFiles(Struct, frozen=True):
     def are_empty(self) -> bool:
         """Whether there is nothing to watch for."""
         return not (self.sensors or self.valleys.reaches or self.cascades.watched)
+
+    @property
+    def mute(self) -> tuple[str, ...]:
+        """Sensors that say nothing: without thresholds, and no melt is read from them."""
+        heard = {n for prior in self.cascades.priors if prior.by == "melt" for n in prior.sensors}
+        return tuple(s.id for s in self.sensors if not s.thresholds and s.id not in heard)
 
 
 def load(settings: HazardSettings, folder: Path) -> HazardFiles:
@@ -70,7 +78,7 @@ def load(settings: HazardSettings, folder: Path) -> HazardFiles:
                 f"no reach {sensor.reach} of a valley file has the sensor {sensor.id}",
                 "List the sensor at that reach, with its at_km, or leave the reach out.",
             )
-    cascades = _cascades(settings, folder, known, {reach.id for reach in valleys.reaches})
+    cascades = _cascades(settings, folder, known, valleys.reaches)
     return HazardFiles(tuple(known.values()), valleys, cascades)
 
 
@@ -99,9 +107,11 @@ def _valleys(settings: HazardSettings, folder: Path, known: dict[str, Sensor]) -
 
 
 def _cascades(
-    settings: HazardSettings, folder: Path, known: dict[str, Sensor], reaches: set[str]
+    settings: HazardSettings, folder: Path, known: dict[str, Sensor], valleys: Sequence[Reach]
 ) -> CascadeFile:
     found = CascadeFile()
+    reaches = {reach.id for reach in valleys}
+    places = basin_places(known.values(), valleys)
     for name in settings.cascades:
         path = folder / name
         file = toml.load(path, CascadeFile)
@@ -114,6 +124,13 @@ def _cascades(
                     "Name a reach of [detect.hazards] valleys, or leave it out.",
                 )
         for number, prior in enumerate(file.priors):
+            if prior.basin not in {sensor.basin for sensor in known.values()}:
+                raise misfit(
+                    path,
+                    ("priors", number, "basin"),
+                    f"no sensor stands in {prior.basin}",
+                    "Name the basin of the sensors whose thresholds are lowered.",
+                )
             for sensor in prior.sensors:
                 fits = prior.by != "melt" or (
                     sensor in known and known[sensor].quantity == "temperature"
@@ -125,7 +142,17 @@ def _cascades(
                         f"{sensor} is no sensor{'' if sensor not in known else ' of temperature'}",
                         "Name sensors of [detect.hazards] sensors; melt needs air temperature.",
                     )
+        for number, rule in enumerate(file.bulletins):
+            if not rule.geocodes and not places.get(rule.basin):
+                raise misfit(
+                    path,
+                    ("bulletins", number, "basin"),
+                    f"no sensor and no place of a reach stands in {rule.basin}",
+                    "Name a basin of the sensor files, or the geocodes of its warnings.",
+                )
         found = CascadeFile(
-            watched=(*found.watched, *file.watched), priors=(*found.priors, *file.priors)
+            watched=(*found.watched, *file.watched),
+            priors=(*found.priors, *file.priors),
+            bulletins=(*found.bulletins, *file.bulletins),
         )
     return found

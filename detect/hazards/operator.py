@@ -1,4 +1,4 @@
-"""The stage `hazards`: readings, tremors and earthquakes in, events of other hazards out."""
+"""The stage `hazards`: what sensors and others say in, events of other hazards out."""
 
 import math
 import re
@@ -12,12 +12,21 @@ from detect.events import Earthquake
 from detect.hazard_events import HazardEvent
 from detect.hazards import readings
 from detect.hazards.assessment import Assessment
+from detect.hazards.bulletins import EARLY, basin_places
 from detect.hazards.cascade import Cascades
 from detect.hazards.cascade_file import CascadeFile
-from detect.hazards.readings import Tremor
+from detect.hazards.readings import Bulletin, Tremor
 from detect.hazards.sensing import Sensing
 from detect.hazards.silence import Silences
-from detect.hazards.speakers import TREMOR, TREMOR_LEVEL, Site, Speaker, Station, basin_names
+from detect.hazards.speakers import (
+    STRAY_LEVEL,
+    TREMOR,
+    TREMOR_LEVEL,
+    Site,
+    Speaker,
+    Station,
+    basin_names,
+)
 from detect.hazards.valley import Valley
 from detect.hazards.valley_file import ValleyFile
 from detect.hazards.votes import Voice
@@ -42,6 +51,7 @@ WAVE_HELD_US = 4 * HOUR  # how long a rule of impulse waves stays set: DART's ev
 
 _LAST_ARRIVAL_MS = 7_258_118_400_000  # the year 2200
 _ID = re.compile(r"[A-Za-z0-9.\-]+")
+_STATION = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _AHEAD_US = 60 * SECOND
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -79,7 +89,7 @@ class HazardOperator:
     ) -> None:
         self._settings = settings
         self._valley = Valley(valleys)
-        self._cascades = Cascades(cascades.watched, cascades.priors, sensors)
+        self._cascades = Cascades(cascades, sensors, basin_places(sensors, valleys.reaches))
         basins = basin_names(
             [s.basin for s in sensors]
             + [r.basin for r in valleys.reaches]
@@ -140,6 +150,8 @@ class HazardOperator:
             said = self._tremor(reading)
         elif isinstance(reading, Earthquake):
             said = self._quake(reading)
+        elif isinstance(reading, Bulletin):
+            said = self._bulletin(reading)
         else:
             site = self._sites.get(reading.sensor)
             if site is None:
@@ -202,21 +214,10 @@ class HazardOperator:
         return self._now_us < speaker.held_us
 
     def _tremor(self, tremor: Tremor) -> Iterator[HazardEvent]:
-        """Take what the ground at a station does; only one at a reach counts."""
-        point = self._valley.point(tremor.station)
-        reach = None if point is None else self._valley.reach(point.reach)
-        if reach is None:
-            return
-        station = self._stations.get(tremor.station)
+        """Take what the ground at a station does."""
+        station = self._station(tremor)
         if station is None:
-            station = self._stations[tremor.station] = Station(
-                id=tremor.station,
-                hazard="debris flow",
-                basin=reach.basin,
-                latitude=tremor.latitude,
-                longitude=tremor.longitude,
-                path=tremor.station,
-            )
+            return
         station.heard_us = self._now_us
         if tremor.state in ("off", "no"):
             nothing = "the tremor is none of a flow" if tremor.state == "no" else ""
@@ -226,7 +227,7 @@ class HazardOperator:
             station.voice = Voice(
                 sensor=station.id,
                 path=station.path,
-                level=TREMOR_LEVEL,
+                level=TREMOR_LEVEL if station.at_reach else STRAY_LEVEL,
                 rule=TREMOR,
                 since_us=tremor.since_us,
                 step_us=0,
@@ -244,6 +245,29 @@ class HazardOperator:
             return
         yield from self._assessment.speak(station, tremor.time_us)
 
+    def _station(self, tremor: Tremor) -> Station | None:
+        """Return who says so; None if it stands at no reach and such are not heard."""
+        known = self._stations.get(tremor.station)
+        if known is not None:
+            return known
+        point = self._valley.point(tremor.station)
+        reach = None if point is None else self._valley.reach(point.reach)
+        if reach is None and self._settings.tremors == "reaches":
+            return None
+        if reach is None:
+            self._assessment.add(tremor.station)
+        station = Station(
+            id=tremor.station,
+            hazard="debris flow",
+            basin=tremor.station if reach is None else reach.basin,
+            latitude=tremor.latitude,
+            longitude=tremor.longitude,
+            path=tremor.station,
+            at_reach=reach is not None,
+        )
+        self._stations[tremor.station] = station
+        return station
+
     def _quake(self, quake: Earthquake) -> Iterator[HazardEvent]:
         """Take a revision of an earthquake: what it sets off, and what its waves explain."""
         moved = list(self._cascades.fold(quake, self._now_us))
@@ -255,7 +279,7 @@ class HazardOperator:
             if voice is None:
                 continue
             if speaker.basin in gone and isinstance(speaker, Site):
-                yield from self._doubt(speaker, voice, quake)
+                yield from self._doubt(speaker, voice, f"the earthquake {quake.id} does not stand")
             if speaker.event and self._holds(speaker):
                 yield from self._assessment.leave(
                     speaker, f"the waves of the earthquake {speaker.held_by}"
@@ -265,13 +289,21 @@ class HazardOperator:
                 if not self._holds(speaker) and voice.level > speaker.spent:
                     yield from self._assessment.speak(speaker, self._now_us)
 
-    def _doubt(self, site: Site, voice: Voice, quake: Earthquake) -> Iterator[HazardEvent]:
-        """Take back a voice that only an earthquake's lowered thresholds have raised."""
+    def _bulletin(self, bulletin: Bulletin) -> Iterator[HazardEvent]:
+        """Take a warning of another service, which raises nothing itself."""
+        gone = self._cascades.bulletins.fold(bulletin, self._now_us)
+        for site in self._sites.values():
+            if site.basin in gone and site.voice is not None:
+                which = f"{bulletin.sender},{bulletin.identifier}"
+                yield from self._doubt(site, site.voice, f"{which} has withdrawn its cause")
+
+    def _doubt(self, site: Site, voice: Voice, why: str) -> Iterator[HazardEvent]:
+        """Take back a voice that only thresholds have raised which are not lowered any more."""
         now = self._cascades.lowered(site.basin, site.hazard, self._now_us)
         if not site.event or now <= voice.lowered or voice.reaches():
             return
         site.doubted = PERSISTENCE_READINGS
-        yield from self._assessment.leave(site, f"the earthquake {quake.id} does not stand")
+        yield from self._assessment.leave(site, why)
 
     def _speakers(self) -> list[Speaker]:
         return [*self._sites.values(), *(self._stations[name] for name in sorted(self._stations))]
@@ -344,11 +376,15 @@ def _output(record: Record, event: HazardEvent) -> Output:
     return Output(EVENTS.name, key, value, record.offset, record.timestamp)
 
 
-def _impossible(reading: Tremor | Earthquake, now_us: int) -> str:
-    """Say why no station or locator says so; empty if one may."""
+def _impossible(reading: Tremor | Earthquake | Bulletin, now_us: int) -> str:
+    """Say why no station, locator or service says so; empty if one may."""
+    if isinstance(reading, Bulletin):
+        return _impossible_bulletin(reading, now_us)
     if not (abs(reading.latitude) <= 90.0 and abs(reading.longitude) <= 180.0):
         return f"there is no place {reading.latitude}, {reading.longitude}"
     if isinstance(reading, Tremor):
+        if not _STATION.fullmatch(reading.station):
+            return f"there is no station {reading.station!r}"
         if not 0 < reading.since_us <= reading.time_us <= now_us + _AHEAD_US:
             return f"it is from {reading.since_us} to {reading.time_us}, and came at {now_us}"
         return ""
@@ -358,4 +394,19 @@ def _impossible(reading: Tremor | Earthquake, now_us: int) -> str:
         return f"there is no earthquake {reading.id!r} at {reading.depth_km} km"
     if reading.magnitude is not None and not -3.0 <= reading.magnitude <= 10.0:
         return f"there is no magnitude {reading.magnitude}"
+    return ""
+
+
+def _impossible_bulletin(bulletin: Bulletin, now_us: int) -> str:
+    if not 0 < bulletin.sent_us <= now_us + EARLY // timedelta(microseconds=1):
+        return f"it was sent at {bulletin.sent_us}, and came at {now_us}"
+    if bulletin.type != "Cancel" and bulletin.expires_us <= bulletin.effective_us:
+        return f"it expires at {bulletin.expires_us}, before it is in force"
+    places = [place for ring in bulletin.polygons for place in ring]
+    places += [(latitude, longitude) for latitude, longitude, _ in bulletin.circles]
+    for latitude, longitude in places:
+        if not (abs(latitude) <= 90.0 and abs(longitude) <= 180.0):
+            return f"there is no place {latitude}, {longitude}"
+    if any(len(ring) < 4 for ring in bulletin.polygons):
+        return "a polygon of less than four points"
     return ""

@@ -1,8 +1,9 @@
 """All that stands in the topic `observations`: what the stage `hazards` reads.
 
 Sensors say `Observation`; the stage `detect` says `Tremor` where the ground at a seismic station
-shakes as a flow shakes it; the stage `locate` repeats there each revision of an `Earthquake`. So
-the hazards have one log in one order, and their state is rebuilt from it alone.
+shakes as a flow shakes it; the stage `locate` repeats there each revision of an `Earthquake`, and
+who takes in CAP of other services repeats it as a `Bulletin`. So the hazards have one log in one
+order, and their state is rebuilt from it alone.
 """
 
 from typing import Literal
@@ -13,7 +14,7 @@ from msgspec import Struct
 from detect.events import Earthquake
 from ingest.observations import Observation
 
-__all__ = ["Reading", "Tremor", "decode", "encode"]
+__all__ = ["Bulletin", "Reading", "Tremor", "decode", "encode"]
 
 
 class Tremor(Struct, frozen=True, kw_only=True, tag_field="kind", tag="tremor"):
@@ -53,7 +54,44 @@ class Tremor(Struct, frozen=True, kw_only=True, tag_field="kind", tag="tremor"):
     amplitude: float
 
 
-Reading = Observation | Tremor | Earthquake
+class Bulletin(Struct, frozen=True, kw_only=True, tag_field="kind", tag="bulletin"):
+    """A warning of another service: what of its CAP may make a hazard likelier.
+
+    Attributes
+    ----------
+    identifier, sender, status, type, references, event, codes, severity
+        As in CAP; event, codes and severity are of its English <info>, or of the first.
+    sent_us, effective_us, expires_us
+        When it was sent, and from when until when it is in force; microseconds since 1970 UTC.
+    verified
+        Whether it is known to be its sender's.
+    polygons
+        Closed rings of latitude and longitude, degrees; of all its areas.
+    circles
+        Latitude, longitude (degrees) and radius (km).
+    geocodes
+        Name of the system and code in it.
+    """
+
+    version: int = 1
+    identifier: str
+    sender: str
+    sent_us: int
+    status: Literal["Actual", "Exercise", "System", "Test", "Draft"]
+    type: Literal["Alert", "Update", "Cancel"]
+    references: tuple[str, ...] = ()
+    event: str = ""
+    codes: tuple[tuple[str, str], ...] = ()
+    severity: Literal["Unknown", "Minor", "Moderate", "Severe", "Extreme"] = "Unknown"
+    effective_us: int
+    expires_us: int
+    verified: bool = False
+    polygons: tuple[tuple[tuple[float, float], ...], ...] = ()
+    circles: tuple[tuple[float, float, float], ...] = ()
+    geocodes: tuple[tuple[str, str], ...] = ()
+
+
+Reading = Observation | Tremor | Earthquake | Bulletin
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Reading] = msgspec.json.Decoder(Reading)

@@ -4,10 +4,11 @@ Blocks of ten days, of which the highest value counts (partial duration series w
 excesses: Cunnane, C. (1973), A particular comparison of annual maxima and partial duration series
 methods of flood frequency prediction, J. Hydrol. 18, 257-271): above the value ``u`` that six
 blocks a year exceed, excesses average ``beta``, and the level of T years is
-``u + beta ln(6 T)``. Two things are this project's own. The highest blocks, one for every two
+``u + beta ln(6 T)``. Three things are this project's own. The highest blocks, one for every two
 years and at least one, count at most as what the others reach in ten years: a flood of the year
-before does not lift the alarm above the next one. And little data is helped out by what gauges
-are like in general, with the weight of half a year of data.
+before does not lift the alarm above the next one. Nor does one of the month before, while the
+ground is still wet: levels rise a month late, and fall at once. And little data is helped out by
+what gauges are like in general, with the weight of half a year of data.
 """
 
 import math
@@ -26,13 +27,15 @@ PRIOR_BLOCKS = 18.0  # half a year
 USUAL_S = 30 * 86_400.0
 OUTSTANDING_YEARS = 2.0  # of the highest blocks
 CAPPED_YEARS = 10.0
+LATE_BLOCKS = 3  # a month, by which levels rise late
 
 
 class ReturnLevel:
     """The value, and the levels that it reaches once in so many years.
 
-    The levels change where a block ends; the block that is being filled does not count. A value
-    counts as high only with the reading before it (the lower of the two is taken).
+    The levels change where a block ends, and with what is usual; the block that is being filled
+    does not count. A value counts as high only with the reading before it (the lower of the two
+    is taken).
 
     Parameters
     ----------
@@ -72,9 +75,9 @@ class ReturnLevel:
         self._open: float | None = None
         self._number: int | None = None
         self._before: float | None = None
-        self._fitted: tuple[float, float] | None = None
-        self.base = 0.0
-        self.memory_s = YEARS * 365.25 * 86_400.0 + 2 * BLOCK_S
+        self._fitted: deque[tuple[int, tuple[float, float] | None]] = deque()
+        self.base = math.nan
+        self.memory_s = YEARS * 365.25 * 86_400.0 + (2 + LATE_BLOCKS) * BLOCK_S
 
     def fold(self, time_us: int, value: float) -> float:
         """Take the next reading; return it, or its rise."""
@@ -82,7 +85,8 @@ class ReturnLevel:
             value = self._rise.fold(time_us, value)
         self._usual.fold(time_us, value)
         usual = self._usual.level
-        self.base = value if usual is None else usual
+        base = value if usual is None else usual
+        has_moved, self.base = base != self.base, base
         counted = self._scaled(value)
         number = math.floor(time_us / (BLOCK_S * 1e6))
         if number != self._number:
@@ -91,7 +95,11 @@ class ReturnLevel:
             while self._blocks and self._blocks[0][0] < number - YEARS * BLOCKS_A_YEAR:
                 self._blocks.popleft()
             self._number, self._open = number, None
-            self._fitted = self._fit()
+            while self._fitted and self._fitted[0][0] < number - LATE_BLOCKS:
+                self._fitted.popleft()
+            self._fitted.append((number, self._fit()))
+        elif has_moved:
+            self._fitted[-1] = (number, self._fit())
         if self._before is not None:
             supported = min(counted, self._before)
             self._open = supported if self._open is None else max(self._open, supported)
@@ -103,9 +111,11 @@ class ReturnLevel:
 
         None while nothing is known; not below the usual level.
         """
-        if self._fitted is None:
+        ends = (self._fitted[0], self._fitted[-1]) if self._fitted else ()
+        known = [fit for _, fit in ends if fit is not None]
+        if not known:
             return None
-        reached = _reached(self._fitted, years)
+        reached = min(_reached(fit, years) for fit in known)
         if self._power != 1.0:
             reached = max(0.0, reached) ** (1.0 / self._power)
         return max(reached, self.base)

@@ -22,7 +22,7 @@ from detect.hazards.return_level import ReturnLevel
 from ingest.sensors import Sensor, Threshold
 from ingest.units import conversion
 
-__all__ = ["Crossing", "Mechanism", "Sensing"]
+__all__ = ["Crossing", "Mechanism", "Sensing", "return_level_of"]
 
 DAY_S = 86_400.0
 RISE_S = 3600.0  # span of a rise whose threshold names none
@@ -152,12 +152,13 @@ def _mechanism(sensor: Sensor, rule: str, over_s: float) -> Mechanism:
         case "background":
             return Background()
         case "return level":
-            return _return_level(sensor, over_s)
+            return return_level_of(sensor, over_s)
         case _:
             return Level()
 
 
-def _return_level(sensor: Sensor, rise_s: float) -> ReturnLevel:
+def return_level_of(sensor: Sensor, rise_s: float) -> ReturnLevel:
+    """Make the return levels of a sensor's readings, or of their rise within so many seconds."""
     if sensor.quantity == "stage":
         metre = conversion("m", sensor.unit)(1.0)
         above, scale = STAGE_RISE_PRIOR_M if rise_s else STAGE_PRIOR_M

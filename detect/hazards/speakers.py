@@ -15,10 +15,13 @@ from detect.hazards.votes import Voice
 from ingest.reading_quality import ReadingQuality
 from ingest.sensors import Sensor
 
-__all__ = ["TREMOR", "TREMOR_LEVEL", "Site", "Speaker", "Station", "basin_names"]
+__all__ = ["STRAY_LEVEL", "TREMOR", "TREMOR_LEVEL", "Site", "Speaker", "Station", "basin_names"]
 
 TREMOR = "tremor"
 TREMOR_LEVEL: Literal[2] = 2
+STRAY_LEVEL: Literal[1] = 1
+"""Of a tremor at a station, and at one of which no valley file says that anything may run there."""
+
 SECOND = 1_000_000
 
 
@@ -147,16 +150,19 @@ class Site(Speaker, kw_only=True):
 
 
 class Station(Speaker, kw_only=True):
-    """A seismic station at a reach.
+    """A seismic station.
 
     Attributes
     ----------
+    at_reach
+        Whether it stands at a reach of a valley file; if not, its basin is itself.
     heard_us
         Arrival of the last that was said of it.
     is_strong
         Whether its tremor has lasted so long and is so strong that it needs no other.
     """
 
+    at_reach: bool
     heard_us: int = 0
     is_strong: bool = False
 

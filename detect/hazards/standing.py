@@ -56,6 +56,9 @@ class Standing(Struct, kw_only=True):
         Ids of the earthquakes that raised it.
     renewed_us
         When it took over from an event that lasted too long; None if it began by itself.
+    has_lasted
+        Whether a tremor spoke for it that was long and strong: it ends as what has passed, though
+        nothing has confirmed it.
     quiet_us, lower_us
         Since when nobody speaks for it any more, or only for less; None while they do.
     said
@@ -73,6 +76,7 @@ class Standing(Struct, kw_only=True):
     overdue: set[str] = msgspec.field(default_factory=set)
     causes: tuple[str, ...] = ()
     renewed_us: int | None = None
+    has_lasted: bool = False
     quiet_us: int | None = None
     lower_us: int | None = None
     said: HazardEvent | None = None

@@ -21,12 +21,13 @@ from ingest import channels
 from ingest.errors import RecordingError
 from ingest.miniseed import encode, next_record
 
-__all__ = ["ARRIVALS", "Packet", "Recording", "Unread", "read"]
+__all__ = ["ARRIVALS", "SUFFIXES", "Packet", "Recording", "Unread", "read"]
 
 ARRIVALS = "packets.csv.gz"
 """Name of the table of recorded arrivals: device_id, device_t_last_sample,
 cloud_t_received (s since 1970), n, sr_nominal."""
 
+SUFFIXES = (".mseed", ".miniseed", ".ms")
 JOIN_S = 2.0  # a sample further than this before the next packet's end belongs to none
 
 _Array = npt.NDArray[np.int32] | npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -103,7 +104,9 @@ class _Trace(Struct):
     samples: _Array
 
 
-def read(folder: Path, *, latency_s: float | None, packet_s: float = 1.0) -> Recording:
+def read(
+    folder: Path, *, latency_s: float | None, packet_s: float = 1.0, bare: bool = False
+) -> Recording:
     """Read a folder.
 
     Parameters
@@ -114,6 +117,9 @@ def read(folder: Path, *, latency_s: float | None, packet_s: float = 1.0) -> Rec
         Seconds from the end of a packet to its arrival; None uses the recorded arrivals.
     packet_s
         Length of a packet where arrivals are not recorded.
+    bare
+        Take channels that no StationXML knows as they are, in counts and from nowhere
+        (`ingest.channels.bare`): for what needs no metadata.
 
     Raises
     ------
@@ -123,14 +129,22 @@ def read(folder: Path, *, latency_s: float | None, packet_s: float = 1.0) -> Rec
     """
     if not folder.is_dir():
         raise RecordingError(f"{folder} is no folder. Name one that holds *.mseed files.")
-    files = sorted(p for p in folder.iterdir() if p.suffix in (".mseed", ".miniseed", ".ms"))
+    files = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES)
     if not files:
         raise RecordingError(f"{folder} holds no *.mseed file. Put the recording there.")
-    table = channels.read(_metadata(folder))
+    table = channels.read(_metadata(folder, needed=not bare))
     unread: list[Unread] = [Unread(p.split(":")[0], "metadata", p) for p in table.problems]
     traces: list[_Trace] = []
     for path in files:
         traces.extend(_traces(path, unread))
+    names = sorted({trace.seed_id for trace in traces})
+    if bare:
+        table = _with_bare(table, names)
+    elif names and not any(name in table.channels for name in names):
+        raise RecordingError(
+            f"{folder}: its StationXML knows none of its channels ({', '.join(names[:5])}). "
+            "Put the metadata of this network there."
+        )
     if latency_s is None:
         arrivals = _arrivals(folder / ARRIVALS)
         packets = _recorded(traces, arrivals, unread)
@@ -145,13 +159,24 @@ def read(folder: Path, *, latency_s: float | None, packet_s: float = 1.0) -> Rec
     return Recording(folder.name, tuple(packets), table, tuple(unread), told)
 
 
-def _metadata(folder: Path) -> list[Path]:
+def _with_bare(table: channels.ChannelTable, names: list[str]) -> channels.ChannelTable:
+    """Add channels that are not known, but none of a station that is."""
+    unknown = [name for name in names if ".".join(name.split(".")[:2]) not in table.stations]
+    more = channels.bare(unknown)
+    return channels.ChannelTable(
+        {**table.channels, **more.channels}, {**table.stations, **more.stations}, table.problems
+    )
+
+
+def _metadata(folder: Path, *, needed: bool) -> list[Path]:
     here = sorted(p for p in folder.iterdir() if p.suffix == ".xml" and p.is_file())
     if here:
         return here
     above = folder.resolve().parent / "stations.xml"
     if above.is_file():
         return [above]
+    if not needed:
+        return []
     raise RecordingError(
         f"{folder} has no StationXML. Put the network's stations.xml in it or in the folder above."
     )

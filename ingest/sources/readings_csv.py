@@ -3,6 +3,7 @@
 A CSV file has a line of names, and columns ``sensor``, ``time``, ``value`` and, if it likes,
 ``unit``, ``quantity`` and ``arrival``. Times are ISO 8601 with their zone. Without ``sensor``,
 rows are of the only sensor there is; without ``unit``, values are in the unit of the sensor file.
+Of two columns with other names, of the only sensor, the first is the time, the second the value.
 Files of another form are described in ``readings.toml``; then only the files named there are read.
 ``truth.csv``, what happened, holds no readings.
 
@@ -92,21 +93,29 @@ class Recorded(Struct, frozen=True):
         All readings, in order of arrival.
     refused
         Rows that cannot be used; `index` is the line in the file.
+    without_zone
+        How many rows have a time without a zone that was taken to be of the zone asked for.
     """
 
     name: str
     sensors: tuple[Sensor, ...]
     arrived: tuple[Arrived, ...]
     refused: tuple[Refused, ...]
+    without_zone: int = 0
 
 
 class _Row(Struct, frozen=True, gc=False):
     observation: Observation
     arrival_us: int | None
+    is_zoned: bool
 
 
 def read(
-    folder: Path, latency_s: float | None = None, *, companion: Path | None = None
+    folder: Path,
+    latency_s: float | None = None,
+    *,
+    companion: Path | None = None,
+    zone: timezone | None = None,
 ) -> Recorded:
     """Read a folder.
 
@@ -118,6 +127,8 @@ def read(
         In place of that of ``readings.toml``.
     companion
         Another folder that holds ``sensors.toml`` and ``readings.toml`` for this one.
+    zone
+        Of times without one, where ``readings.toml`` names none; None: they are refused.
 
     Raises
     ------
@@ -131,18 +142,20 @@ def read(
     known = {sensor.id: sensor for sensor in sensors}
     arrived: list[Arrived] = []
     refused: list[Refused] = []
+    without_zone = 0
     for file, form in _files(folder, described / FORM, known):
-        rows = list(_rows(file, form, known))
+        rows = list(_rows(file, form, known, zone))
         refused += [row for row in rows if isinstance(row, Refused)]
         delay_us = round(1e6 * (form.latency_s if latency_s is None else latency_s))
         of_sensor: dict[str, list[_Row]] = {}
         for row in rows:
             if isinstance(row, _Row):
+                without_zone += form.utc_offset_h is None and not row.is_zoned
                 of_sensor.setdefault(row.observation.sensor, []).append(row)
         for good in of_sensor.values():
             arrived += _arrived(good, delay_us)
     arrived.sort(key=lambda each: each.arrival_us)
-    return Recorded(folder.name, sensors, tuple(arrived), tuple(refused))
+    return Recorded(folder.name, sensors, tuple(arrived), tuple(refused), without_zone)
 
 
 def outputs(recorded: Recorded) -> list[Output]:
@@ -184,7 +197,7 @@ def _files(
 
 
 def _rows(
-    file: Path, form: ReadingsFile, sensors: Mapping[str, Sensor]
+    file: Path, form: ReadingsFile, sensors: Mapping[str, Sensor], assumed: timezone | None
 ) -> Iterator[_Row | Refused]:
     try:
         text = file.read_bytes().decode("utf-8-sig")
@@ -200,6 +213,10 @@ def _rows(
         names = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
         raise RecordingError(f"{file} is not CSV: {error}") from error
+    is_alone = bool(form.sensor) or len(sensors) == 1
+    is_plain = (form.time, form.value) == ("time", "value")
+    if is_alone and is_plain and len(names) == 2 and not {"time", "value"} & set(names):
+        names = ["time", "value"]
     needed = [form.time, form.value] + ["sensor"] * (not form.sensor and len(sensors) > 1)
     missing = [name for name in needed if name not in names]
     if missing:
@@ -209,7 +226,9 @@ def _rows(
             file=file,
             line=1,
         )
-    zone = None if form.utc_offset_h is None else timezone(timedelta(hours=form.utc_offset_h))
+    zone = assumed
+    if form.utc_offset_h is not None:
+        zone = timezone(timedelta(hours=form.utc_offset_h))
     while True:
         try:
             cells = next(reader)
@@ -261,17 +280,20 @@ def _row(
         value = math.nan
     if not math.isfinite(value):
         raise _BadRowError("value", f"{text!r} is not a number")
+    time_us, is_zoned = _time_us(cells[form.time], zone)
     observation = Observation(
         sensor=name,
-        time_us=_time_us(cells[form.time], zone),
+        time_us=time_us,
         quantity=cells.get("quantity") or sensor.quantity,
         value=value,
         unit=form.unit or cells.get("unit") or sensor.unit,
     )
-    return _Row(observation, _time_us(cells["arrival"], zone) if "arrival" in cells else None)
+    arrival_us = _time_us(cells["arrival"], zone)[0] if "arrival" in cells else None
+    return _Row(observation, arrival_us, is_zoned)
 
 
-def _time_us(text: str, zone: timezone | None) -> int:
+def _time_us(text: str, zone: timezone | None) -> tuple[int, bool]:
+    """Read a time; return it, and whether it says its zone."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
@@ -281,8 +303,8 @@ def _time_us(text: str, zone: timezone | None) -> int:
             raise _BadRowError(
                 "time", f"{text!r} has no zone: add Z, or give utc_offset_h in {FORM}"
             )
-        time = time.replace(tzinfo=zone)
-    return micros(time)
+        return micros(time.replace(tzinfo=zone)), False
+    return micros(time), True
 
 
 def _arrived(rows: list[_Row], delay_us: int) -> list[Arrived]:
