@@ -67,7 +67,8 @@ def judged(cells, rows, onsets):
     e._judge(
         cells, *AROUND, rows, vectors, onsets, 1.0 / np.hypot(e.AMPLITUDE_SIGMA, growing),
         ak135.p_slowness, ak135.s_slowness, SILENT_AFTER_S,
-        np.empty(e.LANES * 2 * ak135.p_slowness.shape[1]), np.empty(int(e.OF_CELLS)), work,
+        np.empty(e.LANES * 2 * ak135.p_slowness.shape[1]), np.empty(4 * e.LANES),
+        np.empty(int(e.OF_CELLS)), work,
     )  # fmt: skip
     table = work.reshape(len(rows), -1, e.LANES)[:, :, : len(cells)]
     says = [table[:, int(row) // e.LANES] for row in (e.BELONGS, e.BELONGS_S)]
