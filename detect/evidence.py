@@ -156,6 +156,7 @@ CM = 2.0  # log10 of cm in a metre
 # instructions. For that such a loop holds nothing but arithmetic on flat arrays, with distances
 # between rows that are known, and its length is not: else it would be unrolled instead.
 LANES = 8
+SLOTS = 3 * LANES  # depths of which travel times are kept
 
 # Work: first what is of a cell, a row of lanes each ...
 (
@@ -311,11 +312,15 @@ def _put(
     p_table: _Table,
     s_table: _Table,
     times: _Floats,
+    depths: _Floats,
     here: _Floats,
 ) -> None:
     """Put cells side by side into lanes; those that are left over repeat the last one."""
     columns = p_table.shape[1]
     vector = np.empty(3)
+    known = int(depths[SLOTS])
+    if known + LANES > SLOTS:
+        known = 0
     for lane in range(LANES):
         c = uint64(lane)
         k = min(lane, cells.shape[0] - 1)
@@ -338,17 +343,21 @@ def _put(
             _unit(lat, lon, vector)
             here[X + c], here[Y + c], here[Z + c] = vector[0], vector[1], vector[2]
         depth = cells[k, DEPTH]
-        if lane > 0 and here[DEEP + uint64(lane - 1)] == depth:
-            here[TABLE + c] = here[TABLE + uint64(lane - 1)]
-        else:
-            here[TABLE + c] = 2.0 * columns * lane
-            _blend(p_table, depth, times, 2 * columns * lane)
-            _blend(s_table, depth, times, 2 * columns * lane + columns)
         here[DEEP + c] = depth
+        slot = 0
+        while slot < known and depths[slot] != depth:
+            slot += 1
+        if slot == known:
+            depths[slot] = depth
+            _blend(p_table, depth, times, 2 * columns * slot)
+            _blend(s_table, depth, times, 2 * columns * slot + columns)
+            known += 1
+        here[TABLE + c] = 2.0 * columns * slot
         below = max(depth - 10.0, 0.0)
         here[BELOW + c] = 9.0 + below * below
         here[BLUR + c] = (cells[k, HALF] / 10.0) ** 2  # side / sqrt(12), 6 km/s
         here[STEEP + c] = (cells[k, HALF_DEPTH] / 12.0 * depth) ** 2
+    depths[SLOTS] = known
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -357,7 +366,7 @@ def _reach(
 ) -> None:
     """Fill in distances and travel times, and for onsets the origin times that they ask for."""
     lanes = here.size // CELL_ROWS
-    columns = uint64(times.size // (2 * LANES))
+    columns = uint64(times.size // (2 * SLOTS))
     last = columns - 1.001
     for lane in range(lanes):
         here[LEAST + uint64(lane)] = np.inf
@@ -759,6 +768,7 @@ def _judge(
     s_table: _Table,
     silent_after_s: float,
     times: _Floats,
+    depths: _Floats,
     grown: _Floats,
     here: _Floats,
     work: _Floats,
@@ -781,14 +791,15 @@ def _judge(
         One over the standard deviation of an amplitude.
     p_table, s_table, silent_after_s
         See `search`.
-    times : float64[LANES * 2 * columns of the tables]
-        Work.
+    times : float64[SLOTS * 2 * columns of the tables], depths : float64[SLOTS + 1]
+        Work: travel times of P and S at some depths, which come again from call to call; which
+        depths, and how many are known: none at first.
     grown : float64[4 * LANES], here : float64[OF_CELLS], work : float64[n * OF_STATION]
         Work; `work` holds afterwards what each report says of each cell. All lanes do the same,
         in loops that hold nothing but arithmetic on arrays without dimensions: so they become
         vector instructions.
     """
-    _put(cells, latitude, longitude, p_table, s_table, times, here)
+    _put(cells, latitude, longitude, p_table, s_table, times, depths, here)
     _reach(reports, vectors, onsets, times, here, work)
     _agreed(reports, onsets, here, work)
     _size(reports, onsets, scatter, grown, here, work)
@@ -890,7 +901,8 @@ def search(
     for i in range(onsets):
         growing = GROWING_SIGMA * math.exp(-rows[i, ELAPSED])
         scatter[i] = 1.0 / math.sqrt(AMPLITUDE_SIGMA * AMPLITUDE_SIGMA + growing * growing)
-    times = np.empty(LANES * 2 * p_table.shape[1])
+    times = np.empty(SLOTS * 2 * p_table.shape[1])
+    depths = np.zeros(SLOTS + 1)
     grown = np.empty(4 * LANES)
     here = np.empty(OF_CELLS)
     work = np.zeros(n * OF_STATION)
@@ -928,7 +940,7 @@ def search(
         some = cells[first : min(first + LANES, count)]
         _judge(
             some, latitude, longitude, rough, rough_vectors, few, scatter,
-            p_table, s_table, silent_after_s, times, grown, here, work,
+            p_table, s_table, silent_after_s, times, depths, grown, here, work,
         )  # fmt: skip
         for i in range(first, first + some.shape[0]):
             mass[i] = _mass(cells[i])
@@ -965,12 +977,12 @@ def search(
         if half > FINE_KM:
             _judge(
                 some, latitude, longitude, rough, rough_vectors, few, scatter,
-                p_table, s_table, silent_after_s, times, grown, here, work,
+                p_table, s_table, silent_after_s, times, depths, grown, here, work,
             )  # fmt: skip
         else:
             _judge(
                 some, latitude, longitude, rows, vectors, onsets, scatter,
-                p_table, s_table, silent_after_s, times, grown, here, work,
+                p_table, s_table, silent_after_s, times, depths, grown, here, work,
             )  # fmt: skip
         for i in range(count, count + 4 * deep):
             mass[i] = _mass(cells[i])
@@ -979,7 +991,7 @@ def search(
     log_total = _densest(cells, count, point)
     _judge(
         point[:CELL_FIELDS].reshape(1, CELL_FIELDS), latitude, longitude, rows, vectors, onsets,
-        scatter, p_table, s_table, silent_after_s, times, grown, here, work,
+        scatter, p_table, s_table, silent_after_s, times, depths, grown, here, work,
     )  # fmt: skip
     for i in range(n):
         at = uint64(i) * OF_STATION

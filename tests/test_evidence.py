@@ -56,7 +56,12 @@ def made_cells(random, count):
     return cells
 
 
-def judged(cells, rows, onsets):
+def no_times():
+    """Travel times at depths that are kept from call to call: none yet."""
+    return np.empty(e.SLOTS * 2 * ak135.p_slowness.shape[1]), np.zeros(e.SLOTS + 1)
+
+
+def judged(cells, rows, onsets, kept=None):
     """The cells with what is said of them, and what each report says of each: [report, cell, 2]."""
     vectors = np.empty((len(rows), 3))
     for row, vector in zip(rows, vectors, strict=True):
@@ -67,7 +72,7 @@ def judged(cells, rows, onsets):
     e._judge(
         cells, *AROUND, rows, vectors, onsets, 1.0 / np.hypot(e.AMPLITUDE_SIGMA, growing),
         ak135.p_slowness, ak135.s_slowness, SILENT_AFTER_S,
-        np.empty(e.LANES * 2 * ak135.p_slowness.shape[1]), np.empty(4 * e.LANES),
+        *(no_times() if kept is None else kept), np.empty(4 * e.LANES),
         np.empty(int(e.OF_CELLS)), work,
     )  # fmt: skip
     table = work.reshape(len(rows), -1, e.LANES)[:, :, : len(cells)]
@@ -106,6 +111,20 @@ def test_a_cell_gets_the_same_bits_in_any_lane_and_company():
         alone, of_alone = judged(cells[k : k + 1], rows, 9)
         assert alone.tobytes() == together[k : k + 1].tobytes()
         assert of_alone.tobytes() == says[:, k : k + 1].tobytes()
+
+
+def test_travel_times_are_kept_only_of_the_depth_that_they_are_of():
+    random = np.random.default_rng(6)
+    rows = made_rows(random, 4, 3)
+    kept = no_times()
+    for _ in range(10):
+        cells = made_cells(random, e.LANES)
+        cells[:, e.DEPTH] = 60.0 / 41.0 * random.integers(1, 41, e.LANES)
+        cells[0, e.DEPTH] = random.uniform(1.0, 59.0)
+        again, says = judged(cells, rows, 4, kept)
+        fresh, said = judged(cells, rows, 4)
+        assert again.tobytes() == fresh.tobytes()
+        assert says.tobytes() == said.tobytes()
 
 
 @pytest.mark.parametrize(("onsets", "silent"), [(2, 3), (5, 12), (17, 0)])
