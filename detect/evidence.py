@@ -18,6 +18,8 @@ now. An onset that does not fit weighs little, and the others decide.
   (2009), as the Virtual Seismologist uses them. The magnitude is the one that they fit best
   under a Gutenberg-Richter prior; it says what the silent stations should have seen.
 - Stations that are silent, or amplitudes that fall off, thus push and pull as times do.
+- Half of an earthquake's peak comes with S at most stations, and soon after the onset in most that
+  is none: when it came is compared with the time from P to S.
 
 Sources are cells of space that are split where most of the probability lies, as in the oct-tree
 search of Lomax and Curtis (2001). The likelihood of a cell is blurred by the travel time across
@@ -31,7 +33,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import int64, njit, uint64
 
 from detect.geodesy import EARTH_RADIUS_KM
 from detect.traveltimes import DEPTH_STEP_KM, DISTANCE_STEP_KM
@@ -96,7 +98,12 @@ SMALLEST_KM = 0.75
 NEAREST_CELL_KM = 12.0
 RESOLVED_KM_S = 3.0  # half of what P goes in a second
 CELL_SHARE = 0.33  # of its distance from the middle: half the side of a first cell
-LIGHT = 40.0  # log of how many times lighter than the heaviest a cell is that is not split
+# Log of how many times lighter than the heaviest a cell is that is not split. Cells that few onsets
+# have judged are lighter than they will be; the others are what they are, and splits do more good
+# elsewhere: 4,700 locations end nearer to those of 2,000 splits than without this bound, and the
+# dearest of `benchmarks.locator` take a third of the time (p99).
+LIGHT, LIGHT_BY_ALL = 40.0, 12.0
+WEIGHTLESS = 30.0  # the same of cells left out of the density: ten billion weigh less than one
 KM_PER_DEGREE = 111.195
 
 LN10 = math.log(10.0)
@@ -127,8 +134,7 @@ BEGINS_AS = 6.0  # magnitude: larger ones do not begin stronger, and P is picked
 P_KM_S_AHEAD = 8.3  # distance over S-P time
 SILENCE_WIDTH_S = 0.5
 # Half of the peak comes with S: median and scatter of 128 stations (docs/calibration.md).
-HALF_AFTER_S = 1.2
-HALF_SIGMA_S = 1.0
+HALF_AFTER_S, HALF_SIGMA_S = 1.2, 1.0
 HALF_DURATION, HALF_SPREAD = 0.25, 0.35  # of its duration: a large source goes on
 HALF_SHARE = 0.3  # that all stations of an event have in common
 HALF_BEFORE = 0.25  # of the stations: P is as strong as S
@@ -158,65 +164,136 @@ S_VELOCITY = (0.86, 5.58e-4, 0.84, 0.98, 1.37, -2.58)
 FALL = np.array([P_VELOCITY, P_ACCELERATION, S_VELOCITY, S_ACCELERATION])
 CM = 2.0  # log10 of cm in a metre
 
-# Work, a row of it for all stations.
+# Cells are judged side by side, in lanes: what stands in a loop over lanes is done with vector
+# instructions. For that such a loop holds nothing but arithmetic on flat arrays, with distances
+# between rows that are known, and its length is not: else it would be unrolled instead.
+LANES = 8
+SLOTS = 3 * LANES  # depths of which travel times are kept
+
+# Work: first what is of a cell, a row of lanes each ...
 (
-    DISTANCE,
+    X,
+    Y,
+    Z,
+    DEEP,
+    BELOW,  # what of the depth counts as distance, squared
+    BLUR,  # variance of P across the cell
+    STEEP,  # the same for its depth, where P leaves straight down
+    TABLE,  # where its travel times begin
+    PATH,
+    COLUMN,
+    PART,
+    LATE,  # P of a silent station
+    LEAST,  # variance of an onset
+    BEGAN,  # origin time
+    BEST,
+    AGREE,
+    AGREE_S,
+    SIZE,  # magnitude
+    SPREAD,  # its variance
+    SUM,
+    SUM_WEIGHTS,
+    LARGE,
+    TURN,
+    DURATION,
+    LOG_P,
+    PRODUCT,
+    PRECISION,
+    OF_CELLS,
+) = (np.uint64(LANES * row) for row in range(28))
+CELL_ROWS = 27
+
+# ... and then what a station says of the cells.
+(
+    REACH,
     TRAVEL,
     TRAVEL_S,
-    REACH,
     START,
     START_S,
-    VARIANCE,
-    VARIANCE_S,
+    INVERSE,  # of the variance
+    INVERSE_S,
     AS_S,
     FALLEN,
     SLOPE,
-    AMPLITUDE_VARIANCE,
-    WEIGHT,
-    WEIGHTED,
-    GROWN,
-    OUT,  # by how much P should stand out
     LIKELIHOOD,
     BELONGS,  # of a silent station: that it should have seen P
     BELONGS_S,
-    WORK,
-) = range(20)
+    OF_STATION,
+) = (np.uint64(LANES * row) for row in range(14))
+
+LOG2E = 1.0 / math.log(2.0)
+LN2_HIGH, LN2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10
+ROUND = 6755399441055744.0  # 1.5 * 2**52: what is added to it becomes a whole number
+MANTISSA, ONE = 0x000FFFFFFFFFFFFF, 0x3FF0000000000000
+THIRD, S_AGAINST = 1.0 / 3.0, 1.0 / S_FIRST
+PER_KM = 1.0 / DISTANCE_STEP_KM
+
+
+# exp and log of the C library take one number at a time. These are nothing but arithmetic, so
+# that loops over lanes become vector instructions, and give the same bits on any machine.
+@njit(cache=True, nogil=True, error_model="numpy")
+def _exp(x: float) -> float:
+    """Return e to the x, between -700 and 700, to within 1e-14."""
+    shifted = min(max(x, -700.0), 700.0) * LOG2E + ROUND
+    n = shifted - ROUND
+    r = (min(max(x, -700.0), 700.0) - n * LN2_HIGH) - n * LN2_LOW
+    r2 = r * r
+    r4 = r2 * r2
+    low = (1.0 + r) + r2 * (0.5 + r * (1.0 / 6.0))
+    middle = (1.0 / 24.0 + r * (1.0 / 120.0)) + r2 * (1.0 / 720.0 + r * (1.0 / 5040.0))
+    high = (1.0 / 40320.0 + r * (1.0 / 362880.0)) + r2 * (1.0 / 3628800.0 + r * (1.0 / 39916800.0))
+    two_to_n = np.int64((np.float64(shifted).view(np.int64) + 1023) << 52).view(np.float64)
+    power: float = (low + r4 * (middle + r4 * high)) * two_to_n
+    return power
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _log(x: float) -> float:
+    """Return the natural logarithm of a normal number, to within 1e-15 or so."""
+    bits = np.float64(x).view(np.int64)
+    m = np.int64((bits & MANTISSA) | ONE).view(np.float64)
+    large = m > 1.4142135623730951
+    m = 0.5 * m if large else m
+    n = float((bits >> 52) - 1023) + (1.0 if large else 0.0)
+    s = (m - 1.0) / (m + 1.0)
+    z = s * s
+    z2 = z * z
+    low = (2.0 / 3.0 + z * (2.0 / 5.0)) + z2 * (2.0 / 7.0 + z * (2.0 / 9.0))
+    high = (2.0 / 11.0 + z * (2.0 / 13.0)) + z2 * (2.0 / 15.0 + z * (2.0 / 17.0))
+    power: float = n * LN2_HIGH + (2.0 * s + (s * z * (low + z2 * z2 * high) + n * LN2_LOW))
+    return power
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _student(z: float) -> float:
     """Density of Student's t with 3 degrees of freedom."""
-    a = 1.0 + z * z / 3.0
+    a = 1.0 + z * z * THIRD
     density: float = T3 / (a * a)
     return density
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fits(residual: float, sigma: float) -> float:
-    """Density (1/s) of a residual: Student's t, but no wave is late by very much."""
-    r2 = residual * residual / (LATEST_S * LATEST_S + 9.0 * sigma * sigma)
-    r4 = r2 * r2
-    density: float = _student(residual / sigma) / (sigma * (1.0 + r4 * r4))
+def _fits(residual: float, inverse: float) -> float:
+    """Density (1/s) of a residual: Student's t, but no wave is late by very much.
+
+    With `inverse` of the variance, ``t(z) / (sigma (1 + r**8))``, where
+    ``r**2 = residual**2 / (LATEST_S**2 + 9 variance)``, in a single division.
+    """
+    z2 = residual * residual * inverse
+    a = 1.0 + z2 * THIRD
+    q = LATEST_S * LATEST_S * inverse + 9.0
+    q *= q
+    q *= q
+    z4 = z2 * z2
+    density: float = T3 * math.sqrt(inverse) * q / (a * a * (q + z4 * z4))
     return density
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _travel(table: _Table, row: int, v: float, distance: float, depth: float) -> float:
-    """Return a travel time as `detect.traveltimes.interpolate`, within the table."""
-    at = min(distance / DISTANCE_STEP_KM, table.shape[1] - 1.001)
-    column = int(at)
-    u = at - column
-    upper = (1.0 - u) * table[row, column] + u * table[row, column + 1]
-    lower = (1.0 - u) * table[row + 1, column] + u * table[row + 1, column + 1]
-    time: float = ((1.0 - v) * upper + v * lower) * math.sqrt(distance**2 + depth**2)
-    return time
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _depth_density(depth: float) -> float:
     """Prior of depth (1/km): most earthquakes are some 10 km deep, a fifth much deeper."""
-    shallow = depth / 36.0 * math.exp(-depth / 6.0)
-    density: float = 0.8 * shallow + 0.2 / 35.0 * math.exp(-depth / 35.0)
+    shallow = depth / 36.0 * _exp(-depth / 6.0)
+    density: float = 0.8 * shallow + 0.2 / 35.0 * _exp(-depth / 35.0)
     return density
 
 
@@ -230,49 +307,194 @@ def _unit(latitude: float, longitude: float, out: _Floats) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _agreed(work: _Floats, reports: _Floats, onsets: int) -> float:
-    """Return the origin time: where most onsets agree, as P or some as S, then weighted means.
+def _blend(table: _Table, depth: float, times: _Floats, first: int) -> None:
+    """Fill in the mean slowness at a depth, by distance, as `detect.traveltimes.interpolate`."""
+    at = min(depth / DEPTH_STEP_KM, table.shape[0] - 1.001)
+    row = int(at)
+    v = at - row
+    for i in range(table.shape[1]):
+        times[first + i] = (1.0 - v) * table[row, i] + v * table[row + 1, i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _put(
+    cells: _Floats,
+    latitude: float,
+    longitude: float,
+    p_table: _Table,
+    s_table: _Table,
+    times: _Floats,
+    depths: _Floats,
+    here: _Floats,
+) -> None:
+    """Put cells side by side into lanes; those that are left over repeat the last one."""
+    columns = p_table.shape[1]
+    vector = np.empty(3)
+    known = int(depths[SLOTS])
+    if known + LANES > SLOTS:
+        known = 0
+    for lane in range(LANES):
+        c = uint64(lane)
+        k = min(lane, cells.shape[0] - 1)
+        # Of the first cells those above each other are neighbours, of the parts of a cell four lie
+        # above the other four: sines and cosines are half the cost of this function.
+        same = -1
+        for back in (1, 4):
+            if k >= back and (
+                cells[k, EAST] == cells[k - back, EAST]
+                and cells[k, NORTH] == cells[k - back, NORTH]
+            ):
+                same = k - back
+        if lane > k:
+            same = k
+        if same >= 0:
+            d = uint64(same)
+            here[X + c], here[Y + c], here[Z + c] = here[X + d], here[Y + d], here[Z + d]
+        else:
+            lat, lon = at_place(cells[k, EAST], cells[k, NORTH], latitude, longitude)
+            _unit(lat, lon, vector)
+            here[X + c], here[Y + c], here[Z + c] = vector[0], vector[1], vector[2]
+        depth = cells[k, DEPTH]
+        here[DEEP + c] = depth
+        slot = 0
+        while slot < known and depths[slot] != depth:
+            slot += 1
+        if slot == known:
+            depths[slot] = depth
+            _blend(p_table, depth, times, 2 * columns * slot)
+            _blend(s_table, depth, times, 2 * columns * slot + columns)
+            known += 1
+        here[TABLE + c] = 2.0 * columns * slot
+        below = max(depth - 10.0, 0.0)
+        here[BELOW + c] = 9.0 + below * below
+        here[BLUR + c] = (cells[k, HALF] / 10.0) ** 2  # side / sqrt(12), 6 km/s
+        here[STEEP + c] = (cells[k, HALF_DEPTH] / 12.0 * depth) ** 2
+    depths[SLOTS] = known
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _reach(
+    reports: _Floats, vectors: _Floats, onsets: int, times: _Floats, here: _Floats, work: _Floats
+) -> None:
+    """Fill in distances and travel times, and for onsets the origin times that they ask for."""
+    lanes = here.size // CELL_ROWS
+    columns = uint64(times.size // (2 * SLOTS))
+    last = columns - 1.001
+    for lane in range(lanes):
+        here[LEAST + uint64(lane)] = np.inf
+    for i in range(reports.shape[0]):
+        at = uint64(i) * OF_STATION
+        x, y, z = vectors[i, 0], vectors[i, 1], vectors[i, 2]
+        for lane in range(lanes):
+            c = uint64(lane)
+            dx, dy, dz = x - here[X + c], y - here[Y + c], z - here[Z + c]
+            chord2 = dx * dx + dy * dy + dz * dz
+            distance = EARTH_RADIUS_KM * math.sqrt(chord2) * (1.0 + chord2 * (1.0 / 24.0))
+            d2 = distance * distance
+            column = min(distance * PER_KM, last)
+            first = np.floor(column)
+            work[at + REACH + c] = math.sqrt(d2 + here[BELOW + c])
+            here[PATH + c] = math.sqrt(d2 + here[DEEP + c] * here[DEEP + c])
+            here[COLUMN + c] = first + here[TABLE + c]
+            here[PART + c] = column - first
+        # Reading a table is no vector instruction, and would keep the rest from being some.
+        for lane in range(lanes):
+            c = uint64(lane)
+            k = uint64(int64(here[COLUMN + c]))
+            u, path = here[PART + c], here[PATH + c]
+            work[at + TRAVEL + c] = (times[k] + u * (times[k + uint64(1)] - times[k])) * path
+        if i < onsets:
+            for lane in range(lanes):
+                c = uint64(lane)
+                k = uint64(int64(here[COLUMN + c])) + columns
+                u, path = here[PART + c], here[PATH + c]
+                work[at + TRAVEL_S + c] = (times[k] + u * (times[k + uint64(1)] - times[k])) * path
+    for i in range(onsets):
+        at = uint64(i) * OF_STATION
+        time, variance = reports[i, TIME], reports[i, SIGMA] ** 2
+        variance_s = variance + S_SIGMA_S**2
+        for lane in range(lanes):
+            c = uint64(lane)
+            reach = work[at + REACH + c]
+            travel, travel_s = work[at + TRAVEL + c], work[at + TRAVEL_S + c]
+            wide = here[BLUR + c] + here[STEEP + c] / (reach * reach)
+            known = variance + MODEL_SHARE**2 * (travel * travel)
+            here[LEAST + c] = min(here[LEAST + c], known)
+            work[at + START + c] = time - travel
+            work[at + START_S + c] = time - travel_s
+            work[at + INVERSE + c] = 1.0 / (known + wide)
+            work[at + INVERSE_S + c] = 1.0 / (
+                variance_s + S_MODEL_SHARE**2 * (travel_s * travel_s) + 3.0 * wide
+            )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _agreed(reports: _Floats, onsets: int, here: _Floats, work: _Floats) -> None:
+    """Find origin times: where most onsets agree, as P or some as S, then weighted means.
 
     Notes in AS_S whether an onset rather fits S.
     """
-    origin: float = work[START, 0]
-    work[AS_S, 0] = 0.0
+    lanes = here.size // CELL_ROWS
+    for lane in range(lanes):
+        c = uint64(lane)
+        here[BEGAN + c] = work[START + c]
+        here[BEST + c] = -1.0
+        work[AS_S + c] = 0.0
     if onsets == 1:
-        return origin
-    # Slices and sums apart: only so are the divisions done with vector instructions (7 times).
-    start, variance = work[START, :onsets], work[VARIANCE, :onsets]
-    start_s, variance_s = work[START_S, :onsets], work[VARIANCE_S, :onsets]
-    trust, as_s = reports[TRUST, :onsets], work[AS_S, :onsets]
-    weights, weighted = work[WEIGHT, :onsets], work[WEIGHTED, :onsets]
-    best = -1.0
+        return
     for j in range(min(onsets, 6)):
-        for first in (start[j], start_s[j]):
-            for i in range(onsets):
-                p2 = (start[i] - first) ** 2 / variance[i]
-                s2 = (start_s[i] - first) ** 2 / variance_s[i]
-                weights[i] = trust[i] * max(1.0 / (1.0 + p2 / 3.0), S_FIRST / (1.0 + s2 / 3.0))
-            agree = 0.0
-            for i in range(onsets):
-                agree += weights[i]
-            if agree > best:
-                best = agree
-                origin = first
-    for turn in range(4):
+        of = uint64(j) * OF_STATION
+        for lane in range(lanes):
+            c = uint64(lane)
+            here[AGREE + c] = 0.0
+            here[AGREE_S + c] = 0.0
         for i in range(onsets):
-            p = 1.0 / (1.0 + (start[i] - origin) ** 2 / variance[i] / 3.0)
-            s = S_FIRST / (1.0 + (start_s[i] - origin) ** 2 / variance_s[i] / 3.0)
-            later = s > p
-            weights[i] = trust[i] * (s if later else p) / (variance_s[i] if later else variance[i])
-            weighted[i] = weights[i] * (start_s[i] if later else start[i])
-            as_s[i] = 1.0 if later else 0.0
+            at = uint64(i) * OF_STATION
+            trust = reports[i, TRUST]
+            for lane in range(lanes):
+                c = uint64(lane)
+                start, start_s = work[at + START + c], work[at + START_S + c]
+                inverse = THIRD * work[at + INVERSE + c]
+                inverse_s = THIRD * work[at + INVERSE_S + c]
+                p, s = start - work[of + START + c], start_s - work[of + START + c]
+                against = min(1.0 + p * p * inverse, (1.0 + s * s * inverse_s) * S_AGAINST)
+                here[AGREE + c] += trust / against
+                p, s = start - work[of + START_S + c], start_s - work[of + START_S + c]
+                against = min(1.0 + p * p * inverse, (1.0 + s * s * inverse_s) * S_AGAINST)
+                here[AGREE_S + c] += trust / against
+        for lane in range(lanes):
+            c = uint64(lane)
+            agree, agree_s = here[AGREE + c], here[AGREE_S + c]
+            if agree > here[BEST + c]:
+                here[BEST + c] = agree
+                here[BEGAN + c] = work[of + START + c]
+            if agree_s > here[BEST + c]:
+                here[BEST + c] = agree_s
+                here[BEGAN + c] = work[of + START_S + c]
+    for turn in range(4):
+        for lane in range(lanes):
+            c = uint64(lane)
+            here[SUM + c] = 0.0
+            here[SUM_WEIGHTS + c] = 0.0
+        for i in range(onsets):
+            at = uint64(i) * OF_STATION
+            trust = reports[i, TRUST]
+            for lane in range(lanes):
+                c = uint64(lane)
+                start, start_s = work[at + START + c], work[at + START_S + c]
+                inverse, inverse_s = work[at + INVERSE + c], work[at + INVERSE_S + c]
+                p, s = start - here[BEGAN + c], start_s - here[BEGAN + c]
+                against = 1.0 + p * p * inverse * THIRD
+                against_s = (1.0 + s * s * inverse_s * THIRD) * S_AGAINST
+                later = against_s < against
+                weight = trust * (inverse_s if later else inverse) / min(against, against_s)
+                here[SUM_WEIGHTS + c] += weight
+                here[SUM + c] += weight * (start_s if later else start)
+                work[at + AS_S + c] = 1.0 if later else 0.0
         if turn < 3:
-            total = 0.0
-            weight = 0.0
-            for i in range(onsets):
-                total += weighted[i]
-                weight += weights[i]
-            origin = total / weight
-    return origin
+            for lane in range(lanes):
+                c = uint64(lane)
+                here[BEGAN + c] = here[SUM + c] / here[SUM_WEIGHTS + c]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -312,236 +534,344 @@ def s_amplitude(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _magnitude(
-    work: _Floats, reports: _Floats, onsets: int, origin: float, large: bool, magnitude: float
-) -> tuple[float, float]:
-    """Return the magnitude that the amplitudes fit, and its variance; 0 without any.
+def _fit_magnitude(
+    reports: _Floats, onsets: int, scatter: _Floats, grown: _Floats, here: _Floats, work: _Floats
+) -> None:
+    """Find the magnitudes that the amplitudes fit, and their variances; 0 without any.
 
-    An outlier in time counts little. `large` takes the source's own size into account, by
-    the magnitude found before.
+    An outlier in time counts little. `grown` is what the source's own size adds to distances.
     """
-    total = 0.0
-    weight = 0.0
+    lanes = here.size // CELL_ROWS
+    for lane in range(lanes):
+        c = uint64(lane)
+        here[SUM + c] = 0.0
+        here[SUM_WEIGHTS + c] = 0.0
     for i in range(onsets):
-        amplitude = reports[AMPLITUDE, i]
+        amplitude = reports[i, AMPLITUDE]
         if math.isnan(amplitude):
             continue
-        kind = int(reports[ACCELEROMETER, i])
-        elapsed = reports[ELAPSED, i]
-        if work[AS_S, i] == 1.0 or elapsed * P_KM_S_AHEAD > work[REACH, i]:
-            kind += 2
-        grown = _saturation(magnitude, kind) if large else 0.25
-        work[FALLEN, i] = _fallen(kind, work[REACH, i] + grown)
-        work[SLOPE, i] = FALL[kind, 0]
-        variance = work[AMPLITUDE_VARIANCE, i]
-        if work[AS_S, i] == 1.0:
-            z2 = (work[START_S, i] - origin) ** 2 / work[VARIANCE_S, i]
+        at = uint64(i) * OF_STATION
+        kind = int(reports[i, ACCELEROMETER])
+        kind_p, kind_s = uint64(LANES * kind), uint64(LANES * (kind + 2))
+        slope, slope_s = FALL[kind, 0], FALL[kind + 2, 0]
+        absorbed, absorbed_s = FALL[kind, 1], FALL[kind + 2, 1]
+        spread, spread_s = FALL[kind, 4] / LN10, FALL[kind + 2, 4] / LN10
+        constant, constant_s = FALL[kind, 5] - CM, FALL[kind + 2, 5] - CM
+        until = reports[i, ELAPSED] * P_KM_S_AHEAD
+        share = reports[i, TRUST] * reports[i, SHARE] * scatter[i] * scatter[i]
+        for lane in range(lanes):
+            c = uint64(lane)
+            # Sums over both waves, as a choice of what to load would be no vector instruction.
+            as_s, reach = work[at + AS_S + c], work[at + REACH + c]
+            of_s = max(as_s, 1.0 if until > reach else 0.0)
+            as_p, of_p = 1.0 - as_s, 1.0 - of_s
+            far = reach + of_p * grown[kind_p + c] + of_s * grown[kind_s + c]
+            absorbs = of_p * absorbed + of_s * absorbed_s
+            spreads = of_p * spread + of_s * spread_s
+            fallen = of_p * constant + of_s * constant_s - absorbs * far - spreads * _log(far)
+            steep = of_p * slope + of_s * slope_s
+            start = as_p * work[at + START + c] + as_s * work[at + START_S + c]
+            inverse = as_p * work[at + INVERSE + c] + as_s * work[at + INVERSE_S + c]
+            late = start - here[BEGAN + c]
+            weight = share * steep / (1.0 + late * late * inverse * THIRD)
+            work[at + FALLEN + c] = fallen
+            work[at + SLOPE + c] = steep
+            here[SUM_WEIGHTS + c] += weight * steep
+            here[SUM + c] += weight * (amplitude - fallen)
+    for lane in range(lanes):
+        c = uint64(lane)
+        weight = here[SUM_WEIGHTS + c]
+        if weight == 0.0:
+            here[SIZE + c], here[SPREAD + c] = TYPICAL_MAGNITUDE, 0.0
         else:
-            z2 = (work[START, i] - origin) ** 2 / work[VARIANCE, i]
-        w = (
-            reports[TRUST, i]
-            * reports[SHARE, i]
-            * FALL[kind, 0] ** 2
-            / (variance * (1.0 + z2 / 3.0))
-        )
-        weight += w
-        total += w * (amplitude - work[FALLEN, i]) / FALL[kind, 0]
-    if weight == 0.0:
-        return TYPICAL_MAGNITUDE, 0.0
-    variance = 1.0 / (weight + 0.01)
-    fitted = total / weight - B_VALUE * LN10 * variance
-    return min(max(fitted, LEAST_MAGNITUDE), LARGEST_MAGNITUDE), variance
+            variance = 1.0 / (weight + 0.01)
+            fitted = here[SUM + c] / weight - B_VALUE * LN10 * variance
+            here[SIZE + c] = min(max(fitted, LEAST_MAGNITUDE), LARGEST_MAGNITUDE)
+            here[SPREAD + c] = variance
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _stand_out(reports: _Floats, work: _Floats, magnitude: float, large: bool) -> None:
-    """Fill in by how much P should stand out of each station's noise: OUT, in widths."""
-    n = reports.shape[1]
-    grown_v = _saturation(magnitude, 0) if large else 0.25
-    grown_a = _saturation(magnitude, 1) if large else 0.5
-    accelerometer, noise = reports[ACCELEROMETER], reports[NOISE]
-    reach, grown, out = work[REACH, :n], work[GROWN, :n], work[OUT, :n]
-    for i in range(n):
-        grown[i] = reach[i] + (grown_a if accelerometer[i] == 1.0 else grown_v)
-    for i in range(n):
-        out[i] = math.log10(grown[i])
-    for i in range(n):
-        if accelerometer[i] == 1.0:
-            fallen = FALL[1, 5] - FALL[1, 1] * grown[i] - FALL[1, 4] * out[i] - CM
-            expected = FALL[1, 0] * magnitude + fallen
-        else:
-            fallen = FALL[0, 5] - FALL[0, 1] * grown[i] - FALL[0, 4] * out[i] - CM
-            expected = FALL[0, 0] * magnitude + fallen
-        out[i] = (expected - noise[i] - STANDS_OUT) / STANDS_OUT_WIDTH
+def _size(
+    reports: _Floats, onsets: int, scatter: _Floats, grown: _Floats, here: _Floats, work: _Floats
+) -> None:
+    """Find the magnitudes, and what their sources add to the distances at which P stands out."""
+    for lane in range(4 * LANES):
+        grown[lane] = 0.25
+    _fit_magnitude(reports, onsets, scatter, grown, here, work)
+    some = False
+    for lane in range(LANES):
+        large = here[SIZE + uint64(lane)] > 5.0
+        here[LARGE + uint64(lane)] = 1.0 if large else 0.0
+        some |= large
+    if some:
+        _grow(4, LARGEST_MAGNITUDE, here, grown)
+        _fit_magnitude(reports, onsets, scatter, grown, here, work)
+    for lane in range(LANES):
+        grown[lane], grown[LANES + lane] = 0.25, 0.5
+    if some:
+        _grow(2, BEGINS_AS, here, grown)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _compare(reports: _Floats, work: _Floats, onsets: int, origin: float, magnitude: float) -> None:
-    """Fill in what each onset says: LIKELIHOOD, BELONGS, BELONGS_S, and WEIGHT for the origin."""
-    start, variance = work[START, :onsets], work[VARIANCE, :onsets]
-    start_s, variance_s = work[START_S, :onsets], work[VARIANCE_S, :onsets]
-    trust, other = reports[TRUST, :onsets], reports[OTHER, :onsets]
-    amplitude, as_s = reports[AMPLITUDE, :onsets], work[AS_S, :onsets]
-    fallen, slope = work[FALLEN, :onsets], work[SLOPE, :onsets]
-    scatter = work[AMPLITUDE_VARIANCE, :onsets]
-    noise, out = work[GROWN, :onsets], work[OUT, :onsets]
-    likelihood, weight = work[LIKELIHOOD, :onsets], work[WEIGHT, :onsets]
-    belongs, belongs_s = work[BELONGS, :onsets], work[BELONGS_S, :onsets]
+def _grow(kinds: int, largest: float, here: _Floats, grown: _Floats) -> None:
+    """Fill in the distances that LARGE sources add, for the first rows of FALL: `_saturation`."""
+    lanes = here.size // CELL_ROWS
+    for lane in range(LANES):
+        c = uint64(lane)
+        here[TURN + c] = math.atan(min(here[SIZE + c], largest) - 5.0) + 1.4
+    for kind in range(kinds):
+        first = uint64(LANES * kind)
+        factor, rises = FALL[kind, 2], FALL[kind, 3]
+        for lane in range(lanes):
+            c = uint64(lane)
+            over = min(here[SIZE + c], largest) - 5.0
+            more = factor * here[TURN + c] * _exp(rises * over)
+            large = here[LARGE + c]
+            grown[first + c] = large * more + (1.0 - large) * grown[first + c]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _count(share: float, at: np.uint64, here: _Floats, work: _Floats) -> None:
+    """Multiply what a station says to what the others have said."""
+    lanes = here.size // CELL_ROWS
+    if share == 1.0:
+        for lane in range(lanes):
+            c = uint64(lane)
+            here[PRODUCT + c] *= work[at + LIKELIHOOD + c]
+    else:
+        for lane in range(lanes):
+            c = uint64(lane)
+            here[LOG_P + c] += share * _log(work[at + LIKELIHOOD + c])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_up(here: _Floats) -> None:
+    """Bring the product to the sum of logarithms, before it gets too large or too small."""
+    lanes = here.size // CELL_ROWS
+    for lane in range(lanes):
+        c = uint64(lane)
+        here[LOG_P + c] += _log(here[PRODUCT + c])
+        here[PRODUCT + c] = 1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _compare(
+    reports: _Floats, onsets: int, scatter: _Floats, grown: _Floats, here: _Floats, work: _Floats
+) -> None:
+    """Take in what each onset says: LIKELIHOOD, BELONGS, BELONGS_S, and PRECISION of the origin."""
+    lanes = here.size // CELL_ROWS
+    followed = 0
     for i in range(onsets):
-        noise[i] = math.exp(-out[i])
+        followed += not math.isnan(reports[i, HALF_GROWN])
+    share_of_growth = 1.0 / (1.0 + HALF_SHARE * max(followed - 1, 0))
     for i in range(onsets):
-        d = MOST_DETECTED / (1.0 + noise[i])
-        d_s = MOST_DETECTED / (1.0 + noise[i] * S_FACTOR)
-        fits = _fits(start[i] - origin, math.sqrt(variance[i]))
-        fits_s = _fits(start_s[i] - origin, math.sqrt(variance_s[i]))
-        s = math.sqrt(scatter[i])
-        size = _student((amplitude[i] - fallen[i] - slope[i] * magnitude) / s) / s
-        loud = amplitude[i] == amplitude[i]
-        late = as_s[i] == 1.0
-        fits_amplitude = (ANY_DECADE if late else size) if loud else 1.0
-        fits_amplitude_s = (size if late else ANY_DECADE) if loud else 1.0
-        p = trust[i] * d * fits * fits_amplitude / other[i]
-        s_wave = trust[i] * (1.0 - d) * d_s * fits_s * fits_amplitude_s / other[i]
-        unseen = (1.0 - d) * (1.0 - d_s) + MISTAKEN * d
-        total = 1.0 - trust[i] + trust[i] * unseen + p + s_wave
-        likelihood[i] = total
-        belongs[i] = p / total
-        belongs_s[i] = s_wave / total
-        weight[i] = belongs[i] / variance[i] + belongs_s[i] / variance_s[i]
+        at = uint64(i) * OF_STATION
+        kind = int(reports[i, ACCELEROMETER])
+        of_kind = uint64(LANES * kind)
+        slope, absorbed, spread = FALL[kind, 0], FALL[kind, 1], FALL[kind, 4] / LN10
+        constant = FALL[kind, 5] - CM - reports[i, NOISE] - STANDS_OUT
+        amplitude, narrow = reports[i, AMPLITUDE], scatter[i]
+        loud = not math.isnan(amplitude)
+        trust = reports[i, TRUST]
+        per_other = trust / reports[i, OTHER]
+        for lane in range(lanes):
+            c = uint64(lane)
+            far = work[at + REACH + c] + grown[of_kind + c]
+            over = slope * min(here[SIZE + c], BEGINS_AS) + constant
+            over = (over - absorbed * far - spread * _log(far)) / STANDS_OUT_WIDTH
+            noise = _exp(-over)
+            noise_s = 1.0 + noise * S_FACTOR
+            both = MOST_DETECTED / ((1.0 + noise) * noise_s)  # one division for two
+            d, d_s = both * noise_s, both * (1.0 + noise)
+            z = (amplitude - work[at + FALLEN + c] - work[at + SLOPE + c] * here[SIZE + c]) * narrow
+            size = _student(z) * narrow
+            late = work[at + AS_S + c] == 1.0
+            fits_amplitude = (ANY_DECADE if late else size) if loud else 1.0
+            fits_amplitude_s = (size if late else ANY_DECADE) if loud else 1.0
+            inverse, inverse_s = work[at + INVERSE + c], work[at + INVERSE_S + c]
+            began = here[BEGAN + c]
+            p = per_other * d * _fits(work[at + START + c] - began, inverse) * fits_amplitude
+            s_wave = per_other * (1.0 - d) * d_s * fits_amplitude_s
+            s_wave *= _fits(work[at + START_S + c] - began, inverse_s)
+            unseen = (1.0 - d) * (1.0 - d_s) + MISTAKEN * d
+            total = 1.0 - trust + trust * unseen + p + s_wave
+            share = 1.0 / total
+            work[at + LIKELIHOOD + c] = total
+            work[at + BELONGS + c] = p * share
+            work[at + BELONGS_S + c] = s_wave * share
+            here[PRECISION + c] += (p * inverse + s_wave * inverse_s) * share
+        if not math.isnan(reports[i, LATER]):
+            _mark(reports, i, at, here, work)
+        if not math.isnan(reports[i, HALF_GROWN]):
+            _follow(reports, i, share_of_growth, at, here, work)
+        _count(reports[i, SHARE], at, here, work)
+        if i % 8 == 7:
+            _sum_up(here)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _grew(half_s: float, elapsed_s: float, s_minus_p_s: float, duration_s: float) -> float:
-    """Compare when half of the peak had come with S: likelihood over that of other onsets.
+def _mark(reports: _Floats, i: int, at: np.uint64, here: _Floats, work: _Floats) -> None:
+    """Take in whether S followed at a station. While the rupture lasts, P goes on and hides it."""
+    lanes = here.size // CELL_ROWS
+    first, second, third = reports[i, LATER], reports[i, LATER + 1], reports[i, LATER + 2]
+    two, three = not math.isnan(second), not math.isnan(third)
+    share = reports[i, TRUST] * MARKED_S
+    for lane in range(lanes):
+        c = uint64(lane)
+        inverse, travel_s = work[at + INVERSE_S + c], work[at + TRAVEL_S + c]
+        due = here[BEGAN + c] + travel_s
+        marked = _fits(first - due, inverse)
+        marked += _fits(second - due, inverse) if two else 0.0
+        marked += _fits(third - due, inverse) if three else 0.0
+        hidden = _exp(-HIDES * here[DURATION + c] / (travel_s - work[at + TRAVEL + c] + 0.1))
+        mine = share * work[at + BELONGS + c] * hidden
+        work[at + LIKELIHOOD + c] *= 1.0 - mine + mine * marked / OTHER_LATER
 
-    Most of what makes onsets is over soon after.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _grew(half_s: float, elapsed_s: float, other: float, wait_s: float, duration_s: float) -> float:
+    """Compare when half of the peak had come with S, which comes after `wait_s`.
+
+    Likelihood over that of other onsets, of which most are over soon: their density is `other`.
     """
-    late = (elapsed_s - s_minus_p_s - HALF_SETTLED_S) / HALF_WIDTH_S
-    if late < -8.0:
-        return 1.0
-    come = 1.0 / (1.0 + math.exp(-late))
-    sigma = math.sqrt(
-        HALF_SIGMA_S**2 + (HALF_SPREAD * duration_s) ** 2 + (S_MODEL_SHARE * s_minus_p_s) ** 2
-    )
-    z = (half_s - s_minus_p_s - HALF_AFTER_S - HALF_DURATION * duration_s) / sigma
-    other = OVER_SHARE * math.exp(-half_s / OVER_S) / OVER_S + (1.0 - OVER_SHARE) / elapsed_s
-    fits = (1.0 - HALF_BEFORE - HALF_LATER) * _student(z) / (sigma * other)
-    fits += HALF_BEFORE if half_s < s_minus_p_s else HALF_LATER
+    late = (elapsed_s - wait_s - HALF_SETTLED_S) / HALF_WIDTH_S
+    come = 0.0 if late < -8.0 else 1.0 / (1.0 + _exp(-late))
+    variance = HALF_SPREAD**2 * (duration_s * duration_s) + S_MODEL_SHARE**2 * (wait_s * wait_s)
+    inverse = 1.0 / (HALF_SIGMA_S**2 + variance)
+    off = half_s - wait_s - HALF_AFTER_S - HALF_DURATION * duration_s
+    a = 1.0 + off * off * inverse * THIRD
+    fits = (1.0 - HALF_BEFORE - HALF_LATER) * T3 * math.sqrt(inverse) / (a * a * other)
+    fits += HALF_BEFORE if half_s < wait_s else HALF_LATER
     return 1.0 - come + come * fits
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _follow(
+    reports: _Floats, i: int, share: float, at: np.uint64, here: _Floats, work: _Floats
+) -> None:
+    """Take in how the motion of a station grew after its onset, as P or as S."""
+    lanes = here.size // CELL_ROWS
+    half, elapsed, trust = reports[i, HALF_GROWN], reports[i, ELAPSED], reports[i, TRUST]
+    other = OVER_SHARE * _exp(-half / OVER_S) / OVER_S + (1.0 - OVER_SHARE) / elapsed
+    for lane in range(lanes):
+        c = uint64(lane)
+        wait, duration = work[at + TRAVEL_S + c] - work[at + TRAVEL + c], here[DURATION + c]
+        as_p, as_s = trust * work[at + BELONGS + c], trust * work[at + BELONGS_S + c]
+        grew = as_p * _grew(half, elapsed, other, wait, duration)
+        grew += as_s * _grew(half, elapsed, other, 0.0, duration)
+        work[at + LIKELIHOOD + c] *= _exp(share * _log(1.0 - as_p - as_s + grew))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _hear_silence(
+    reports: _Floats,
+    onsets: int,
+    silent_after_s: float,
+    grown: _Floats,
+    here: _Floats,
+    work: _Floats,
+) -> None:
+    """Take in what silent stations say: LIKELIHOOD, and BELONGS, that P should have been seen."""
+    lanes = here.size // CELL_ROWS
+    for i in range(onsets, reports.shape[0]):
+        if i % 8 == 7:
+            _sum_up(here)
+        at = uint64(i) * OF_STATION
+        kind = int(reports[i, ACCELEROMETER])
+        of_kind = uint64(LANES * kind)
+        slope, absorbed, spread = FALL[kind, 0], FALL[kind, 1], FALL[kind, 4] / LN10
+        constant = FALL[kind, 5] - CM - reports[i, NOISE] - STANDS_OUT
+        until, trust = reports[i, UNTIL] - silent_after_s, reports[i, TRUST]
+        for lane in range(lanes):
+            c = uint64(lane)
+            here[LATE + c] = (until - here[BEGAN + c] - work[at + TRAVEL + c]) / SILENCE_WIDTH_S
+            work[at + BELONGS + c] = 0.0
+        due = False
+        for lane in range(LANES):
+            due |= here[LATE + uint64(lane)] >= -6.0
+        if not due:
+            continue
+        for lane in range(lanes):
+            c = uint64(lane)
+            late = here[LATE + c]
+            far = work[at + REACH + c] + grown[of_kind + c]
+            over = slope * min(here[SIZE + c], BEGINS_AS) + constant
+            over = (over - absorbed * far - spread * _log(far)) / STANDS_OUT_WIDTH
+            seen = MOST_DETECTED / ((1.0 + _exp(-over)) * (1.0 + _exp(-late)))
+            seen = 0.0 if over < -6.0 or late < -6.0 else seen
+            work[at + BELONGS + c] = seen
+            work[at + LIKELIHOOD + c] = 1.0 - trust * seen
+        _count(reports[i, SHARE], at, here, work)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _judge(
-    cell: _Floats,
-    vector: _Floats,
+    cells: _Floats,
+    latitude: float,
+    longitude: float,
     reports: _Floats,
     vectors: _Floats,
     onsets: int,
+    scatter: _Floats,
     p_table: _Table,
     s_table: _Table,
     silent_after_s: float,
+    times: _Floats,
+    depths: _Floats,
+    grown: _Floats,
+    here: _Floats,
     work: _Floats,
 ) -> None:
-    """Fill in what the reports say of a cell: LOG_DENSITY, ORIGIN and MAGNITUDE.
+    """Fill in what the reports say of some cells: LOG_DENSITY, ORIGIN, MAGNITUDE and FINEST.
 
-    `work` holds afterwards what each report says of it. Loops over slices that hold nothing but
-    arithmetic become vector instructions; tables, logarithms and exponentials stand apart.
+    Parameters
+    ----------
+    cells : float64[up to LANES, CELL_FIELDS]
+        All else is known of them.
+    latitude, longitude
+        Middle of the search, degrees.
+    reports : float64[n, COLUMNS]
+        Onsets first.
+    vectors : float64[n, 3]
+        Where the stations are.
+    onsets
+        How many.
+    scatter : float64[onsets]
+        One over the standard deviation of an amplitude.
+    p_table, s_table, silent_after_s
+        See `search`.
+    times : float64[SLOTS * 2 * columns of the tables], depths : float64[SLOTS + 1]
+        Work: travel times of P and S at some depths, which come again from call to call; which
+        depths, and how many are known: none at first.
+    grown : float64[4 * LANES], here : float64[OF_CELLS], work : float64[n * OF_STATION]
+        Work; `work` holds afterwards what each report says of each cell. All lanes do the same,
+        in loops that hold nothing but arithmetic on arrays without dimensions: so they become
+        vector instructions.
     """
-    n = reports.shape[1]
-    depth = cell[DEPTH]
-    at = min(depth / DEPTH_STEP_KM, p_table.shape[0] - 1.001)
-    row = int(at)
-    v = at - row
-    blur = (cell[HALF] / 10.0) ** 2  # variance of P across the cell: side / sqrt(12), 6 km/s
-    below = max(depth - 10.0, 0.0)
-    below = 9.0 + below * below
-    x, y, z = vectors[0, :n], vectors[1, :n], vectors[2, :n]
-    distance, reach = work[DISTANCE, :n], work[REACH, :n]
-    for i in range(n):
-        chord2 = (x[i] - vector[0]) ** 2 + (y[i] - vector[1]) ** 2 + (z[i] - vector[2]) ** 2
-        distance[i] = EARTH_RADIUS_KM * math.sqrt(chord2) * (1.0 + chord2 / 24.0)
-        reach[i] = math.sqrt(distance[i] * distance[i] + below)
-    travel, travel_s = work[TRAVEL, :onsets], work[TRAVEL_S, :onsets]
-    for i in range(onsets):
-        travel[i] = _travel(p_table, row, v, distance[i], depth)
-        travel_s[i] = _travel(s_table, row, v, distance[i], depth)
-    time, sigma = reports[TIME, :onsets], reports[SIGMA, :onsets]
-    start, start_s = work[START, :onsets], work[START_S, :onsets]
-    variance, variance_s = work[VARIANCE, :onsets], work[VARIANCE_S, :onsets]
-    known = work[WEIGHT, :onsets]
-    for i in range(onsets):
-        steep = (cell[HALF_DEPTH] / 12.0 * depth / reach[i]) ** 2
-        known[i] = sigma[i] ** 2 + (MODEL_SHARE * travel[i]) ** 2
-        start[i] = time[i] - travel[i]
-        variance[i] = known[i] + blur + steep
-        start_s[i] = time[i] - travel_s[i]
-        variance_s[i] = (
-            sigma[i] ** 2 + S_SIGMA_S**2 + (S_MODEL_SHARE * travel_s[i]) ** 2 + 3.0 * (blur + steep)
-        )
-    least = np.inf
-    for i in range(onsets):
-        least = min(least, known[i])
-    origin = _agreed(work, reports, onsets)
-    magnitude, spread = _magnitude(work, reports, onsets, origin, False, 0.0)
-    large = magnitude > 5.0
-    if large and spread > 0.0:
-        magnitude, spread = _magnitude(work, reports, onsets, origin, True, magnitude)
-    _stand_out(reports, work, min(magnitude, BEGINS_AS), large)
-    _compare(reports, work, onsets, origin, magnitude)
-    duration = DURATION_M7_S * math.exp(0.5 * LN10 * (magnitude - 7.0))
-    log_p = -B_VALUE * LN10 * (magnitude - LEAST_MAGNITUDE)
-    product = _depth_density(depth)
-    if spread > 0.0:
-        product *= B_VALUE * LN10 * math.sqrt(2.0 * math.pi * spread)
-    halves = 0
-    for i in range(onsets):
-        halves += not math.isnan(reports[HALF_GROWN, i])
-    common = 1.0 / (1.0 + HALF_SHARE * max(halves - 1, 0))
-    precision = 0.01
-    for i in range(n):
-        if i < onsets:
-            precision += work[WEIGHT, i]
-            likelihood = work[LIKELIHOOD, i]
-            half = reports[HALF_GROWN, i]
-            if not math.isnan(half):
-                as_p, as_s = reports[TRUST, i] * work[BELONGS, i], work[BELONGS_S, i]
-                elapsed = reports[ELAPSED, i]
-                grew = as_p * _grew(half, elapsed, travel_s[i] - travel[i], duration)
-                grew += as_s * _grew(half, elapsed, 0.0, duration)
-                likelihood *= (1.0 - as_p - as_s + grew) ** common
-            if not math.isnan(reports[LATER, i]):
-                sigma_s = math.sqrt(variance_s[i])
-                marked = 0.0
-                for k in range(LATERS):
-                    later = reports[LATER + k, i]
-                    if not math.isnan(later):
-                        marked += _fits(later - origin - travel_s[i], sigma_s)
-                # While the rupture lasts, P goes on and S does not stand out of it.
-                hidden = math.exp(-HIDES * duration / (travel_s[i] - travel[i] + 0.1))
-                share = reports[TRUST, i] * MARKED_S * work[BELONGS, i] * hidden
-                likelihood *= 1.0 - share + share * marked / OTHER_LATER
-        else:
-            work[BELONGS, i] = 0.0
-            if work[OUT, i] < -6.0:
-                continue
-            over = reports[UNTIL, i] - origin - _travel(p_table, row, v, distance[i], depth)
-            over = (over - silent_after_s) / SILENCE_WIDTH_S
-            if over < -6.0:
-                continue
-            seen = MOST_DETECTED / ((1.0 + math.exp(-work[OUT, i])) * (1.0 + math.exp(-over)))
-            work[BELONGS, i] = seen
-            likelihood = 1.0 - reports[TRUST, i] * seen
-        if reports[SHARE, i] == 1.0:
-            product *= likelihood
-            if product < 1e-200 or product > 1e200:
-                log_p += math.log(product)
-                product = 1.0
-        else:
-            log_p += reports[SHARE, i] * math.log(likelihood)
-    cell[LOG_DENSITY] = log_p + math.log(product) + 0.5 * math.log(2.0 * math.pi / precision)
-    cell[ORIGIN] = origin
-    cell[MAGNITUDE] = magnitude
-    cell[FINEST] = max(SMALLEST_KM, RESOLVED_KM_S * math.sqrt(least))
+    _put(cells, latitude, longitude, p_table, s_table, times, depths, here)
+    _reach(reports, vectors, onsets, times, here, work)
+    _agreed(reports, onsets, here, work)
+    _size(reports, onsets, scatter, grown, here, work)
+    for lane in range(LANES):
+        c = uint64(lane)
+        magnitude, spread = here[SIZE + c], here[SPREAD + c]
+        here[DURATION + c] = DURATION_M7_S * _exp(0.5 * LN10 * (magnitude - 7.0))
+        here[LOG_P + c] = -B_VALUE * LN10 * (magnitude - LEAST_MAGNITUDE)
+        wide = B_VALUE * LN10 * math.sqrt(2.0 * math.pi * spread)
+        here[PRODUCT + c] = _depth_density(here[DEEP + c]) * (wide if spread > 0.0 else 1.0)
+        here[PRECISION + c] = 0.01
+    _compare(reports, onsets, scatter, grown, here, work)
+    _hear_silence(reports, onsets, silent_after_s, grown, here, work)
+    for lane in range(LANES):
+        c = uint64(lane)
+        here[PRODUCT + c] *= math.sqrt(2.0 * math.pi / here[PRECISION + c])
+    _sum_up(here)
+    for k in range(cells.shape[0]):
+        c = uint64(k)
+        cells[k, LOG_DENSITY] = here[LOG_P + c]
+        cells[k, ORIGIN] = here[BEGAN + c]
+        cells[k, MAGNITUDE] = here[SIZE + c]
+        cells[k, FINEST] = max(SMALLEST_KM, RESOLVED_KM_S * math.sqrt(here[LEAST + c]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -595,7 +925,7 @@ def search(
     splits
         How often the most probable cell is split.
     cells : float64[any, CELL_FIELDS]
-        Work: `FIRST_CELLS`, and eight for each split.
+        Work: `FIRST_CELLS`, and eight for each split. Those with LEAF are the posterior afterwards.
     detail : float64[n, 3]
         Out, at the point: the residual of each onset, and the probabilities that it is P and S
         of the source; for a silent station 0, the probability that it should have seen P, and 0.
@@ -610,25 +940,21 @@ def search(
         and km2.
     """
     n = rows.shape[0]
-    vector = np.empty(3)
-    vectors = np.empty((3, n))
+    vectors = np.empty((n, 3))
     for i in range(n):
-        _unit(rows[i, LATITUDE], rows[i, LONGITUDE], vector)
-        vectors[:, i] = vector
-    reports = rows.T.copy()
+        _unit(rows[i, LATITUDE], rows[i, LONGITUDE], vectors[i])
     few = min(onsets, COARSE_PICKS)
-    m = few + n - onsets
-    rough = np.empty((COLUMNS, m))
-    rough_vectors = np.empty((3, m))
-    for i in range(m):
-        at = i if i < few else i + onsets - few
-        rough[:, i] = reports[:, at]
-        rough_vectors[:, i] = vectors[:, at]
-    work = np.empty((WORK, n))
+    rough = np.concatenate((rows[:few], rows[onsets:]))
+    rough_vectors = np.concatenate((vectors[:few], vectors[onsets:]))
+    scatter = np.empty(onsets)
     for i in range(onsets):
-        growing = GROWING_SIGMA * math.exp(-reports[ELAPSED, i])
-        work[AMPLITUDE_VARIANCE, i] = AMPLITUDE_SIGMA * AMPLITUDE_SIGMA + growing * growing
-        work[FALLEN, i] = work[SLOPE, i] = 0.0
+        growing = GROWING_SIGMA * math.exp(-rows[i, ELAPSED])
+        scatter[i] = 1.0 / math.sqrt(AMPLITUDE_SIGMA * AMPLITUDE_SIGMA + growing * growing)
+    times = np.empty(SLOTS * 2 * p_table.shape[1])
+    depths = np.zeros(SLOTS + 1)
+    grown = np.empty(4 * LANES)
+    here = np.empty(OF_CELLS)
+    work = np.zeros(n * OF_STATION)
     stack = np.empty((600, 3))
     side = reach_km / 4.0
     top = 0
@@ -637,7 +963,6 @@ def search(
         stack[top, 1] = (i // 4 - 1.5) * 2.0 * side
         stack[top, 2] = side
         top += 1
-    mass = np.empty(cells.shape[0])
     layers = max(1, round(max_depth_km / 20.0))
     thick = max_depth_km / layers / 2.0
     count = 0
@@ -653,43 +978,44 @@ def search(
                 stack[top + k, 2] = half
             top += 4
             continue
-        lat, lon = at_place(east, north, latitude, longitude)
-        _unit(lat, lon, vector)
         for k in range(layers):
             cell = cells[count]
             cell[EAST], cell[NORTH], cell[HALF] = east, north, half
             cell[DEPTH], cell[HALF_DEPTH], cell[LEAF] = (2 * k + 1) * thick, thick, 1.0
-            _judge(
-                cell,
-                vector,
-                rough,
-                rough_vectors,
-                few,
-                p_table,
-                s_table,
-                silent_after_s,
-                work,
-            )
-            mass[count] = _mass(cell)
             count += 1
+    mass = np.full(cells.shape[0], -np.inf)
+    heavier = np.full(cells.shape[0] // LANES + 2, -np.inf)  # the heaviest of every LANES cells
+    for first in range(0, count, LANES):
+        some = cells[first : min(first + LANES, count)]
+        _judge(
+            some, latitude, longitude, rough, rough_vectors, few, scatter,
+            p_table, s_table, silent_after_s, times, depths, grown, here, work,
+        )  # fmt: skip
+        for i in range(first, first + some.shape[0]):
+            mass[i] = _mass(cells[i])
+            heavier[i // LANES] = max(heavier[i // LANES], mass[i])
     heaviest = -np.inf
-    for _ in range(splits):
-        best = -1
-        most = -np.inf
-        for i in range(count):
-            if mass[i] > most:
-                most = mass[i]
-                best = i
+    left = splits
+    while left > 0:
+        block = np.argmax(heavier[: (count - 1) // LANES + 1])
+        most = heavier[block]
         heaviest = max(heaviest, most)
-        if best < 0 or most < heaviest - LIGHT or count + 8 > cells.shape[0]:
+        if most == -np.inf or most < heaviest - LIGHT or count + 8 > cells.shape[0]:
             break
-        cells[best, LEAF] = 0.0
+        best = block * LANES + np.argmax(mass[block * LANES : (block + 1) * LANES])
         mass[best] = -np.inf
+        heavier[block] = mass[block * LANES : (block + 1) * LANES].max()
+        by_all = few == onsets or cells[best, HALF] <= FINE_KM
+        if by_all and most < heaviest - LIGHT_BY_ALL:
+            continue
+        left -= 1
+        cells[best, LEAF] = 0.0
         half = cells[best, HALF] / 2.0
         deep = 2 if cells[best, HALF_DEPTH] > 0.6 * cells[best, HALF] else 1
         half_depth = cells[best, HALF_DEPTH] / deep
+        some = cells[count : count + 4 * deep]
         for k in range(4 * deep):
-            cell = cells[count]
+            cell = some[k]
             cell[EAST] = cells[best, EAST] + (half if k % 2 else -half)
             cell[NORTH] = cells[best, NORTH] + (half if (k // 2) % 2 else -half)
             cell[HALF] = half
@@ -697,45 +1023,33 @@ def search(
             cell[DEPTH] = cells[best, DEPTH] + below
             cell[HALF_DEPTH] = half_depth
             cell[LEAF] = 1.0
-            lat, lon = at_place(cell[EAST], cell[NORTH], latitude, longitude)
-            _unit(lat, lon, vector)
-            if half > FINE_KM:
-                _judge(
-                    cell,
-                    vector,
-                    rough,
-                    rough_vectors,
-                    few,
-                    p_table,
-                    s_table,
-                    silent_after_s,
-                    work,
-                )
-            else:
-                _judge(
-                    cell,
-                    vector,
-                    reports,
-                    vectors,
-                    onsets,
-                    p_table,
-                    s_table,
-                    silent_after_s,
-                    work,
-                )
-            mass[count] = _mass(cell)
-            count += 1
+        if half > FINE_KM:
+            _judge(
+                some, latitude, longitude, rough, rough_vectors, few, scatter,
+                p_table, s_table, silent_after_s, times, depths, grown, here, work,
+            )  # fmt: skip
+        else:
+            _judge(
+                some, latitude, longitude, rows, vectors, onsets, scatter,
+                p_table, s_table, silent_after_s, times, depths, grown, here, work,
+            )  # fmt: skip
+        for i in range(count, count + 4 * deep):
+            mass[i] = _mass(cells[i])
+            heavier[i // LANES] = max(heavier[i // LANES], mass[i])
+        count += 4 * deep
     log_total = _densest(cells, count, point)
-    lat, lon = at_place(point[EAST], point[NORTH], latitude, longitude)
-    _unit(lat, lon, vector)
-    _judge(point, vector, reports, vectors, onsets, p_table, s_table, silent_after_s, work)
+    _judge(
+        point[:CELL_FIELDS].reshape(1, CELL_FIELDS), latitude, longitude, rows, vectors, onsets,
+        scatter, p_table, s_table, silent_after_s, times, depths, grown, here, work,
+    )  # fmt: skip
     for i in range(n):
+        at = uint64(i) * OF_STATION
         detail[i] = 0.0
-        detail[i, 1] = work[BELONGS, i]
+        detail[i, 1] = work[at + BELONGS]
         if i < onsets:
-            detail[i, 2] = work[BELONGS_S, i]
+            detail[i, 2] = work[at + BELONGS_S]
             rather = START_S if detail[i, 2] > detail[i, 1] else START
-            detail[i, 0] = work[rather, i] - point[ORIGIN]
+            detail[i, 0] = work[at + rather] - point[ORIGIN]
     return log_total
 
 
@@ -748,49 +1062,57 @@ def _densest(cells: _Floats, count: int, point: _Floats) -> float:
     top = -np.inf
     peak = 0
     leaf_top = -np.inf
+    masses = np.empty(count)
     for i in range(count):
+        masses[i] = -np.inf
         if cells[i, LEAF] == 1.0:
             if cells[i, LOG_DENSITY] > top:
                 top = cells[i, LOG_DENSITY]
                 peak = i
-            mass = cells[i, LOG_DENSITY] + math.log(
-                8.0 * cells[i, HALF] * cells[i, HALF] * cells[i, HALF_DEPTH]
-            )
-            leaf_top = max(leaf_top, mass)
-    weight = np.zeros(count)
+            size = 8.0 * cells[i, HALF] * cells[i, HALF] * cells[i, HALF_DEPTH]
+            masses[i] = cells[i, LOG_DENSITY] + math.log(size)
+            leaf_top = max(leaf_top, masses[i])
+    peak_east, peak_north = cells[peak, EAST], cells[peak, NORTH]
+    heavy = 0  # put together, so that each is looked at but once
+    for i in range(count):
+        if masses[i] > leaf_top - WEIGHTLESS:
+            cells[heavy] = cells[i]
+            masses[heavy] = masses[i]
+            heavy += 1
+    for i in range(heavy, count):
+        cells[i, LEAF] = 0.0
+    count = heavy
+    easts, norths = cells[:count, EAST].copy(), cells[:count, NORTH].copy()
+    weight = np.empty(count)
+    for i in range(count):
+        weight[i] = _exp(masses[i] - leaf_top)
     total = 0.0
     east = 0.0
     north = 0.0
     for i in range(count):
-        if cells[i, LEAF] == 1.0:
-            weight[i] = math.exp(
-                cells[i, LOG_DENSITY]
-                + math.log(8.0 * cells[i, HALF] * cells[i, HALF] * cells[i, HALF_DEPTH])
-                - leaf_top
-            )
-            total += weight[i]
-            east += weight[i] * cells[i, EAST]
-            north += weight[i] * cells[i, NORTH]
+        total += weight[i]
+        east += weight[i] * easts[i]
+        north += weight[i] * norths[i]
     east /= total
     north /= total
     wide = _spread(cells, count, weight, total, east, north)
-    blur = 0.8 * wide * wide + 0.01
-    starts = ((east, north), (cells[peak, EAST], cells[peak, NORTH]))
+    narrow = -0.5 / (0.8 * wide * wide + 0.01)
     densest = -1.0
-    for start in starts:
+    nearby = np.empty(count)
+    for start in ((east, north), (peak_east, peak_north)):
         at_east, at_north = start
         density = 0.0
         for _ in range(12):
+            for i in range(count):
+                d2 = (easts[i] - at_east) ** 2 + (norths[i] - at_north) ** 2
+                nearby[i] = weight[i] * _exp(d2 * narrow)
             density = 0.0
             next_east = 0.0
             next_north = 0.0
             for i in range(count):
-                if weight[i] > 0.0:
-                    d2 = (cells[i, EAST] - at_east) ** 2 + (cells[i, NORTH] - at_north) ** 2
-                    w = weight[i] * math.exp(-0.5 * d2 / blur)
-                    density += w
-                    next_east += w * cells[i, EAST]
-                    next_north += w * cells[i, NORTH]
+                density += nearby[i]
+                next_east += nearby[i] * easts[i]
+                next_north += nearby[i] * norths[i]
             at_east = next_east / density
             at_north = next_north / density
         if density > densest:
@@ -802,7 +1124,7 @@ def _densest(cells: _Floats, count: int, point: _Floats) -> float:
     for i in range(count):
         if weight[i] > 0.0:
             d2 = (cells[i, EAST] - east) ** 2 + (cells[i, NORTH] - north) ** 2
-            w = weight[i] * math.exp(-0.5 * d2 / blur)
+            w = weight[i] * _exp(d2 * narrow)
             near += w
             depth += w * cells[i, DEPTH]
     depth /= near
@@ -860,71 +1182,117 @@ def plane_wave(
         Log of the odds against nothing.
     """
     n = rows.shape[0]
-    reports = rows.T.copy()
-    work = np.empty((WORK, n))
-    east = np.empty(n)
-    north = np.empty(n)
+    here = np.empty(OF_CELLS)
+    work = np.zeros(n * OF_STATION)
     shrink = math.cos(math.radians(latitude))
-    for i in range(n):
-        turn = (reports[LONGITUDE, i] - longitude + 180.0) % 360.0 - 180.0
-        east[i] = turn * KM_PER_DEGREE * shrink
-        north[i] = (reports[LATITUDE, i] - latitude) * KM_PER_DEGREE
-        work[VARIANCE, i] = reports[SIGMA, i] ** 2 + FAR_SIGMA_S**2
     logs = np.empty(FAR_SLOWNESSES.size * FAR_AZIMUTHS)
-    for k in range(logs.size):
-        slowness = FAR_SLOWNESSES[k // FAR_AZIMUTHS]
-        azimuth = 2.0 * math.pi * (k % FAR_AZIMUTHS) / FAR_AZIMUTHS
-        for i in range(n):
-            work[TRAVEL, i] = slowness * (
-                east[i] * math.sin(azimuth) + north[i] * math.cos(azimuth)
-            )
-            if i < onsets:
-                work[START, i] = reports[TIME, i] - work[TRAVEL, i]
-                work[START_S, i], work[VARIANCE_S, i] = NEVER_S, 1.0
-        origin = _agreed(work, reports, onsets)
-        total = 0.0
-        weight = 0.0
-        for i in range(onsets):
-            if not math.isnan(reports[AMPLITUDE, i]):
-                z2 = (work[START, i] - origin) ** 2 / work[VARIANCE, i]
-                w = reports[TRUST, i] * reports[SHARE, i] / (1.0 + z2 / 3.0)
-                weight += w
-                total += w * (reports[AMPLITUDE, i] + _to_velocity(reports[ACCELEROMETER, i]))
-        mean = total / weight if weight > 0.0 else math.nan
-        variance = FAR_AMPLITUDE_SIGMA**2 / (weight + 0.01)
-        log_p = math.log(FAR_A_YEAR * FAR_DETECTED / YEAR_S)
-        if weight > 0.0:
-            log_p = math.log(LN10 * FAR_A_YEAR / YEAR_S * math.sqrt(2.0 * math.pi * variance))
-            log_p -= LN10 * (mean - FAR_VELOCITY + FAR_STEEPER * max(0.0, mean - FAR_STRONG))
-        precision = 0.01
-        for i in range(n):
-            d = 0.5 * MOST_DETECTED
-            if weight > 0.0:
-                noise = reports[NOISE, i] + _to_velocity(reports[ACCELEROMETER, i])
-                d = MOST_DETECTED / (
-                    1.0 + math.exp(-(mean - noise - STANDS_OUT) / STANDS_OUT_WIDTH)
-                )
-            trust = reports[TRUST, i]
-            if i >= onsets:
-                over = reports[UNTIL, i] - origin - work[TRAVEL, i] - silent_after_s
-                if over < -6.0 * SILENCE_WIDTH_S:
-                    continue
-                likelihood = 1.0 - trust * d / (1.0 + math.exp(-over / SILENCE_WIDTH_S))
-            else:
-                sigma = math.sqrt(work[VARIANCE, i])
-                fits = _fits(work[START, i] - origin, sigma)
-                if not math.isnan(reports[AMPLITUDE, i]):
-                    z = reports[AMPLITUDE, i] + _to_velocity(reports[ACCELEROMETER, i]) - mean
-                    fits *= _student(z / FAR_AMPLITUDE_SIGMA) / FAR_AMPLITUDE_SIGMA
-                as_p = trust * d * fits / reports[OTHER, i]
-                likelihood = 1.0 - trust * d + as_p
-                precision += as_p / likelihood / work[VARIANCE, i]
-                if not math.isnan(reports[LATER, i]):
-                    likelihood *= 1.0 - trust * MARKED_S * as_p / likelihood
-            log_p += reports[SHARE, i] * math.log(likelihood)
-        logs[k] = log_p + 0.5 * math.log(2.0 * math.pi / precision)
+    for first in range(0, logs.size, LANES):
+        for lane in range(LANES):
+            c = uint64(lane)
+            slowness = FAR_SLOWNESSES[(first + lane) // FAR_AZIMUTHS]
+            azimuth = 2.0 * math.pi * ((first + lane) % FAR_AZIMUTHS) / FAR_AZIMUTHS
+            here[X + c] = slowness * KM_PER_DEGREE * shrink * math.sin(azimuth)
+            here[Y + c] = slowness * KM_PER_DEGREE * math.cos(azimuth)
+        _judge_far(rows, onsets, latitude, longitude, silent_after_s, here, work)
+        for lane in range(LANES):
+            logs[first + lane] = here[LOG_P + uint64(lane)]
     top = logs.max()
     return float(top + math.log(np.exp(logs - top).mean()))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge_far(
+    rows: _Floats,
+    onsets: int,
+    latitude: float,
+    longitude: float,
+    silent_after_s: float,
+    here: _Floats,
+    work: _Floats,
+) -> None:
+    """Fill in what the reports say of plane waves, LOG_P, by their slowness in s a degree: X, Y."""
+    lanes = here.size // CELL_ROWS
+    for i in range(rows.shape[0]):
+        at = uint64(i) * OF_STATION
+        east = (rows[i, LONGITUDE] - longitude + 180.0) % 360.0 - 180.0
+        north = rows[i, LATITUDE] - latitude
+        inverse = 1.0 / (rows[i, SIGMA] ** 2 + FAR_SIGMA_S**2)
+        for lane in range(lanes):
+            c = uint64(lane)
+            travel = here[X + c] * east + here[Y + c] * north
+            work[at + TRAVEL + c] = travel
+            work[at + START + c] = rows[i, TIME] - travel
+            work[at + INVERSE + c] = inverse
+            work[at + START_S + c], work[at + INVERSE_S + c] = NEVER_S, 1.0
+    _agreed(rows, onsets, here, work)
+    for lane in range(lanes):
+        c = uint64(lane)
+        here[SUM + c] = 0.0
+        here[SUM_WEIGHTS + c] = 0.0
+    for i in range(onsets):
+        if math.isnan(rows[i, AMPLITUDE]):
+            continue
+        at = uint64(i) * OF_STATION
+        velocity = rows[i, AMPLITUDE] + _to_velocity(rows[i, ACCELEROMETER])
+        share = rows[i, TRUST] * rows[i, SHARE]
+        for lane in range(lanes):
+            c = uint64(lane)
+            late = work[at + START + c] - here[BEGAN + c]
+            w = share / (1.0 + late * late * work[at + INVERSE + c] * THIRD)
+            here[SUM_WEIGHTS + c] += w
+            here[SUM + c] += w * velocity
+    for lane in range(lanes):
+        c = uint64(lane)
+        here[SIZE + c] = math.nan
+        here[LOG_P + c] = math.log(FAR_A_YEAR * FAR_DETECTED / YEAR_S)
+        here[PRODUCT + c] = 1.0
+        here[PRECISION + c] = 0.01
+        weight = here[SUM_WEIGHTS + c]
+        if weight > 0.0:
+            mean = here[SUM + c] / weight
+            variance = FAR_AMPLITUDE_SIGMA**2 / (weight + 0.01)
+            here[SIZE + c] = mean
+            here[LOG_P + c] = math.log(
+                LN10 * FAR_A_YEAR / YEAR_S * math.sqrt(2.0 * math.pi * variance)
+            ) - LN10 * (mean - FAR_VELOCITY + FAR_STEEPER * max(0.0, mean - FAR_STRONG))
+    for i in range(rows.shape[0]):
+        at = uint64(i) * OF_STATION
+        noise = rows[i, NOISE] + _to_velocity(rows[i, ACCELEROMETER]) + STANDS_OUT
+        trust = rows[i, TRUST]
+        if i < onsets:
+            velocity = rows[i, AMPLITUDE] + _to_velocity(rows[i, ACCELEROMETER])
+            loud = not math.isnan(velocity)
+            marked = 0.0 if math.isnan(rows[i, LATER]) else trust * MARKED_S
+            per_other = trust / rows[i, OTHER]
+            for lane in range(lanes):
+                c = uint64(lane)
+                mean = here[SIZE + c]
+                d = MOST_DETECTED / (1.0 + _exp((noise - mean) / STANDS_OUT_WIDTH))
+                d = 0.5 * MOST_DETECTED if math.isnan(mean) else d
+                inverse = work[at + INVERSE + c]
+                fits = _fits(work[at + START + c] - here[BEGAN + c], inverse)
+                size = _student((velocity - mean) / FAR_AMPLITUDE_SIGMA) / FAR_AMPLITUDE_SIGMA
+                as_p = per_other * d * fits * (size if loud else 1.0)
+                likelihood = 1.0 - trust * d + as_p
+                here[PRECISION + c] += as_p / likelihood * inverse
+                work[at + LIKELIHOOD + c] = likelihood - marked * as_p
+        else:
+            until = rows[i, UNTIL] - silent_after_s
+            for lane in range(lanes):
+                c = uint64(lane)
+                mean = here[SIZE + c]
+                d = MOST_DETECTED / (1.0 + _exp((noise - mean) / STANDS_OUT_WIDTH))
+                d = 0.5 * MOST_DETECTED if math.isnan(mean) else d
+                late = (until - here[BEGAN + c] - work[at + TRAVEL + c]) / SILENCE_WIDTH_S
+                seen = 0.0 if late < -6.0 else d / (1.0 + _exp(-late))
+                work[at + LIKELIHOOD + c] = 1.0 - trust * seen
+        _count(rows[i, SHARE], at, here, work)
+        if i % 8 == 7:
+            _sum_up(here)
+    for lane in range(lanes):
+        c = uint64(lane)
+        here[PRODUCT + c] *= math.sqrt(2.0 * math.pi / here[PRECISION + c])
+    _sum_up(here)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

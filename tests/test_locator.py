@@ -12,7 +12,8 @@ from made_detections import (
     ring,
 )
 
-from detect import events
+from benchmarks import made_reports
+from detect import events, locator
 from detect.geodesy import distance_azimuth
 from detect.locator import LocateOperator
 from detect.settings import DetectSettings, LocateSettings
@@ -282,3 +283,23 @@ def test_a_pick_marked_s_belongs_to_the_event_whose_s_wave_it_fits(off_s, kept):
     assert len({e.id for e in found}) == 1
     s_stations = {a.station for a in found[-1].arrivals if a.phase == "S"}
     assert s_stations == ({name for name, _ in first} if kept else set())
+
+
+def test_picks_that_are_too_late_to_be_tried_are_left_alone_and_nothing_is_said_otherwise(
+    monkeypatch,
+):
+    """In a bad network, with so few picks tried that the coda has more."""
+    bad = made_reports.make(1, ak135).records
+    monkeypatch.setattr(locator, "MOST_TRIED", 3)
+    late = []
+    too_many = LocateOperator._too_many
+
+    def counted(self, sooner, rivals):
+        late.append(too_many(self, sooner, rivals))
+        return late[-1]
+
+    monkeypatch.setattr(LocateOperator, "_too_many", counted)
+    said = fold(bad, DetectSettings())
+    assert 0 < sum(late) < len(late)
+    monkeypatch.setattr(LocateOperator, "_too_many", lambda self, sooner, rivals: False)
+    assert fold(bad, DetectSettings()) == said
