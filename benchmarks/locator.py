@@ -20,7 +20,7 @@ from msgspec import Struct, to_builtins
 from benchmarks.detector import machine
 from detect import traveltimes
 from detect.association import MOST_SILENT, SURE_KM, SURE_PICKS
-from detect.evidence import s_amplitude
+from detect.evidence import HALF_AFTER_S, s_amplitude
 from detect.geodesy import distance_azimuth
 from detect.locate import Onset, Silent, locate
 from detect.settings import LocateSettings
@@ -103,6 +103,8 @@ def make(picks: int, tables: TravelTimes, chance: np.random.Generator) -> Made:
     for distance, place in near[:picks]:
         at = tables.p(distance, depth) - first + float(chance.normal(0.0, ERROR_S))
         amplitude = s_amplitude(True, size, distance, depth) - S_LARGER
+        elapsed = max(now - at, 0.1)
+        with_s = tables.s(distance, depth) - tables.p(distance, depth) + HALF_AFTER_S
         onsets.append(
             Onset(
                 latitude=place[0],
@@ -112,7 +114,8 @@ def make(picks: int, tables: TravelTimes, chance: np.random.Generator) -> Made:
                 other=OTHER,
                 log_amplitude=amplitude + float(chance.normal(0.0, SCATTER)),
                 accelerometer=True,
-                elapsed_s=max(now - at, 0.1),
+                elapsed_s=elapsed,
+                half_grown_s=with_s if with_s < elapsed else 0.7 * elapsed,
                 log_noise=LOG_NOISE,
             )
         )

@@ -136,7 +136,8 @@ SILENCE_WIDTH_S = 0.5
 # Half of the peak comes with S: median and scatter of 128 stations (docs/calibration.md).
 HALF_AFTER_S, HALF_SIGMA_S = 1.2, 1.0
 HALF_DURATION, HALF_SPREAD = 0.25, 0.35  # of its duration: a large source goes on
-HALF_SHARE = 0.3  # that all stations of an event have in common
+HALF_SHARE = 0.3  # that all stations of an event have in common: more than the first few add little
+MOST_FOLLOWED = COARSE_PICKS
 HALF_BEFORE = 0.25  # of the stations: P is as strong as S
 HALF_LATER = 0.1  # something else comes
 HALF_SETTLED_S = 2.5  # after S, until half of the peak says so
@@ -199,9 +200,10 @@ SLOTS = 3 * LANES  # depths of which travel times are kept
     LOG_P,
     PRODUCT,
     PRECISION,
+    GROWTH,
     OF_CELLS,
-) = (np.uint64(LANES * row) for row in range(28))
-CELL_ROWS = 27
+) = (np.uint64(LANES * row) for row in range(29))
+CELL_ROWS = 28
 
 # ... and then what a station says of the cells.
 (
@@ -660,10 +662,6 @@ def _compare(
 ) -> None:
     """Take in what each onset says: LIKELIHOOD, BELONGS, BELONGS_S, and PRECISION of the origin."""
     lanes = here.size // CELL_ROWS
-    followed = 0
-    for i in range(onsets):
-        followed += not math.isnan(reports[i, HALF_GROWN])
-    share_of_growth = 1.0 / (1.0 + HALF_SHARE * max(followed - 1, 0))
     for i in range(onsets):
         at = uint64(i) * OF_STATION
         kind = int(reports[i, ACCELEROMETER])
@@ -702,8 +700,6 @@ def _compare(
             here[PRECISION + c] += (p * inverse + s_wave * inverse_s) * share
         if not math.isnan(reports[i, LATER]):
             _mark(reports, i, at, here, work)
-        if not math.isnan(reports[i, HALF_GROWN]):
-            _follow(reports, i, share_of_growth, at, here, work)
         _count(reports[i, SHARE], at, here, work)
         if i % 8 == 7:
             _sum_up(here)
@@ -729,37 +725,53 @@ def _mark(reports: _Floats, i: int, at: np.uint64, here: _Floats, work: _Floats)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _grew(half_s: float, elapsed_s: float, other: float, wait_s: float, duration_s: float) -> float:
-    """Compare when half of the peak had come with S, which comes after `wait_s`.
-
-    Likelihood over that of other onsets, of which most are over soon: their density is `other`.
-    """
-    late = (elapsed_s - wait_s - HALF_SETTLED_S) / HALF_WIDTH_S
-    come = 0.0 if late < -8.0 else 1.0 / (1.0 + _exp(-late))
-    variance = HALF_SPREAD**2 * (duration_s * duration_s) + S_MODEL_SHARE**2 * (wait_s * wait_s)
-    inverse = 1.0 / (HALF_SIGMA_S**2 + variance)
-    off = half_s - wait_s - HALF_AFTER_S - HALF_DURATION * duration_s
-    a = 1.0 + off * off * inverse * THIRD
-    fits = (1.0 - HALF_BEFORE - HALF_LATER) * T3 * math.sqrt(inverse) / (a * a * other)
-    fits += HALF_BEFORE if half_s < wait_s else HALF_LATER
-    return 1.0 - come + come * fits
+def _come(late_s: float) -> float:
+    """Say how far S has come, so long after it was due and should have settled; 0 to 1."""
+    late = late_s / HALF_WIDTH_S
+    return 0.0 if late < -8.0 else 1.0 / (1.0 + _exp(-late))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _follow(
-    reports: _Floats, i: int, share: float, at: np.uint64, here: _Floats, work: _Floats
-) -> None:
-    """Take in how the motion of a station grew after its onset, as P or as S."""
+def _grew(off_s: float, wait_s: float, duration_s: float, other: float) -> float:
+    """Compare when half of the peak had come, so long after S, with other onsets.
+
+    Most of those are over soon: their density is `other`. Likelihood over theirs.
+    """
+    variance = HALF_SPREAD**2 * (duration_s * duration_s) + S_MODEL_SHARE**2 * (wait_s * wait_s)
+    inverse = 1.0 / (HALF_SIGMA_S**2 + variance)
+    off = off_s - HALF_AFTER_S - HALF_DURATION * duration_s
+    a = 1.0 + off * off * inverse * THIRD
+    fits: float = (1.0 - HALF_BEFORE - HALF_LATER) * T3 * math.sqrt(inverse) / (a * a * other)
+    return fits + (HALF_BEFORE if off_s < 0.0 else HALF_LATER)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _follow(reports: _Floats, onsets: int, here: _Floats, work: _Floats) -> None:
+    """Take in how the motion of stations grew after their onsets, as P or as S."""
     lanes = here.size // CELL_ROWS
-    half, elapsed, trust = reports[i, HALF_GROWN], reports[i, ELAPSED], reports[i, TRUST]
-    other = OVER_SHARE * _exp(-half / OVER_S) / OVER_S + (1.0 - OVER_SHARE) / elapsed
+    for lane in range(lanes):
+        here[GROWTH + uint64(lane)] = 1.0
+    followed = 0
+    for i in range(min(onsets, MOST_FOLLOWED)):
+        half, elapsed = reports[i, HALF_GROWN], reports[i, ELAPSED]
+        if math.isnan(half):
+            continue
+        followed += 1
+        at = uint64(i) * OF_STATION
+        trust = reports[i, TRUST] * reports[i, SHARE]
+        other = OVER_SHARE * _exp(-half / OVER_S) / OVER_S + (1.0 - OVER_SHARE) / elapsed
+        come_s = trust * _come(elapsed - HALF_SETTLED_S)
+        for lane in range(lanes):
+            c = uint64(lane)
+            wait, duration = work[at + TRAVEL_S + c] - work[at + TRAVEL + c], here[DURATION + c]
+            as_p = trust * work[at + BELONGS + c] * _come(elapsed - wait - HALF_SETTLED_S)
+            as_s = come_s * work[at + BELONGS_S + c]
+            grew = 1.0 - as_p + as_p * _grew(half - wait, wait, duration, other)
+            here[GROWTH + c] *= grew - as_s + as_s * _grew(half, 0.0, duration, other)
+    share = 1.0 / (1.0 + HALF_SHARE * max(followed - 1, 0))
     for lane in range(lanes):
         c = uint64(lane)
-        wait, duration = work[at + TRAVEL_S + c] - work[at + TRAVEL + c], here[DURATION + c]
-        as_p, as_s = trust * work[at + BELONGS + c], trust * work[at + BELONGS_S + c]
-        grew = as_p * _grew(half, elapsed, other, wait, duration)
-        grew += as_s * _grew(half, elapsed, other, 0.0, duration)
-        work[at + LIKELIHOOD + c] *= _exp(share * _log(1.0 - as_p - as_s + grew))
+        here[LOG_P + c] += share * _log(here[GROWTH + c])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -861,6 +873,7 @@ def _judge(
         here[PRODUCT + c] = _depth_density(here[DEEP + c]) * (wide if spread > 0.0 else 1.0)
         here[PRECISION + c] = 0.01
     _compare(reports, onsets, scatter, grown, here, work)
+    _follow(reports, onsets, here, work)
     _hear_silence(reports, onsets, silent_after_s, grown, here, work)
     for lane in range(LANES):
         c = uint64(lane)

@@ -41,7 +41,7 @@ MOST_ONSETS = 48
 """The first in time are searched with; more change little but the cost."""
 
 FEW_ONSETS = 12
-SPLITS, MOST_SPLITS = 45, 160  # of cells
+SPLITS, MOST_SPLITS = 70, 160  # of cells
 MODEL_BIAS_KM = 4.0  # what a 1-D model moves an epicentre by, however many stations there are
 DEPTH_BIAS_KM = 2.0
 ORIGIN_BIAS_S = 0.2

@@ -119,6 +119,10 @@ def fitted(onsets, origin, before):
     return min(max(magnitude, e.LEAST_MAGNITUDE), e.LARGEST_MAGNITUDE), variance
 
 
+def duration_s(magnitude):
+    return e.DURATION_M7_S * 10.0 ** (0.5 * (magnitude - 7.0))
+
+
 def grew(o, wait, duration):
     """How much more likely half of the peak is to come when it did, if S comes after a wait."""
     late = (o.elapsed - wait - e.HALF_SETTLED_S) / e.HALF_WIDTH_S
@@ -133,7 +137,7 @@ def grew(o, wait, duration):
     return 1.0 - come + come * fits
 
 
-def log_likelihood(o, origin, magnitude, large, followed):
+def log_likelihood(o, origin, magnitude, large):
     """Log of what an onset says, and what it adds to the precision of the origin."""
     out = o.stands_out(magnitude, large)
     d = e.MOST_DETECTED * logistic(out)
@@ -149,15 +153,9 @@ def log_likelihood(o, origin, magnitude, large, followed):
     total = 1.0 - o.trust + o.trust * ((1.0 - d) * (1.0 - d_s) + e.MISTAKEN * d) + p + s
     o.belongs, o.belongs_s = p / total, s / total
     precision = o.belongs / o.variance + o.belongs_s / o.variance_s
-    duration = e.DURATION_M7_S * 10.0 ** (0.5 * (magnitude - 7.0))
-    if o.half is not None:
-        as_p, as_s = o.trust * o.belongs, o.trust * o.belongs_s
-        wait = o.travel_s - o.travel
-        both = as_p * grew(o, wait, duration) + as_s * grew(o, 0.0, duration)
-        total *= (1.0 - as_p - as_s + both) ** (1.0 / (1.0 + e.HALF_SHARE * (followed - 1)))
     if o.later:
         marked = sum(fits(t - origin - o.travel_s, o.variance_s) for t in o.later)
-        hidden = math.exp(-e.HIDES * duration / (o.travel_s - o.travel + 0.1))
+        hidden = math.exp(-e.HIDES * duration_s(magnitude) / (o.travel_s - o.travel + 0.1))
         share = o.trust * e.MARKED_S * o.belongs * hidden
         total *= 1.0 - share + share * marked / e.OTHER_LATER
     return o.share * math.log(total), precision
@@ -180,11 +178,18 @@ def judge(cell, around, rows, onsets, tables, silent_after_s):
     if spread > 0.0:
         log_p += math.log(e.B_VALUE * e.LN10 * math.sqrt(2.0 * math.pi * spread))
     precision = 0.01
-    followed = sum(o.half is not None for o in picked)
     for o in picked:
-        says, adds = log_likelihood(o, origin, magnitude, large, followed)
+        says, adds = log_likelihood(o, origin, magnitude, large)
         log_p += says
         precision += adds
+    followed = [o for o in picked[: e.MOST_FOLLOWED] if o.half is not None]
+    for o in followed:
+        trust, wait = o.trust * o.share, o.travel_s - o.travel
+        as_p, as_s = trust * o.belongs, trust * o.belongs_s
+        duration = duration_s(magnitude)
+        both = as_p * grew(o, wait, duration) + as_s * grew(o, 0.0, duration)
+        share = 1.0 / (1.0 + e.HALF_SHARE * (len(followed) - 1))
+        log_p += share * math.log(1.0 - as_p - as_s + both)
     for o in silent:
         out = o.stands_out(magnitude, large)
         over = (o.until - origin - o.travel - silent_after_s) / e.SILENCE_WIDTH_S
