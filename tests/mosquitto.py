@@ -82,8 +82,7 @@ class Broker:
 
     def kill(self):
         if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
-            self._process.kill()
+            self._process.kill()  # a frozen one too: it must not wake up and acknowledge first
             self._process.wait()
             self._process = None
 

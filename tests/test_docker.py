@@ -131,7 +131,7 @@ def test_every_command_of_the_containers_exists(compose):
     commands = [s["command"] for s in compose["services"].values() if "command" in s]
     checks = [s["healthcheck"]["test"] for s in compose["services"].values() if "healthcheck" in s]
     commands += [check[2:] for check in checks if check[:2] == ["CMD", "alatau"]]
-    assert len(commands) == 8
+    assert len(commands) == 9
     for command in commands:
         words = list(takewhile(lambda word: not word.startswith(("/", "-")), command))
         result = tool("alatau", *words, "--help")

@@ -171,7 +171,7 @@ def test_the_locator_says_the_same_of_heartbeats_as_of_frames(out):
     picks = earthquake_picks(NEAR, SOURCE, START_US + 20_000_000)
     two = dict(list(NEAR.items())[4:])
     alone = earthquake_picks(two, SOURCE, START_US + 260_000_000)
-    told = frames(NEAR, START_US, START_US + 300_000_000, made=some_faulty, out=out)
+    told = frames(NEAR, START_US, START_US + 330_000_000, made=some_faulty, out=out)
     beats = [(arrival, as_heartbeat(frame)) for arrival, frame in told]
     shaken = [
         (arrival + 1, msgspec.structs.replace(frame, stations=moving))
