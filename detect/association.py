@@ -189,22 +189,14 @@ class Candidate(Struct):
         depth = self.source.depth_km
         return after - tables.p(distance, depth), after - tables.s(distance, depth)
 
-    def nearest_residuals_s(
-        self, pick: Pick, tables: TravelTimes, tolerance_s: float
-    ) -> tuple[float, float]:
-        """Return the smallest residuals, as P and as S, at any place where the source may be.
-
-        Those at its best place count as less, by how unsure it is.
-        """
-        p, s = self.residuals_s(pick, tables)
-        less = self.tolerance_s(tolerance_s) - tolerance_s
-        as_p, as_s = [max(abs(p) - less, 0.0)], [max(abs(s) - less, 0.0)]
+    def may_fit(self, pick: Pick, tables: TravelTimes, tolerance_s: float) -> bool:
+        """Say whether a pick fits P at any place where the source may be."""
         for latitude, longitude, depth, origin_s in self.source.places:
             distance = distance_azimuth(latitude, longitude, pick.latitude, pick.longitude)[0]
-            after = (pick.time_us - self.base_us) * 1e-6 - origin_s
-            as_p.append(abs(after - tables.p(distance, depth)))
-            as_s.append(abs(after - tables.s(distance, depth)))
-        return min(as_p), min(as_s)
+            after_s = (pick.time_us - self.base_us) * 1e-6 - origin_s
+            if abs(after_s - tables.p(distance, depth)) <= tolerance_s:
+                return True
+        return False
 
     def tolerance_s(self, tolerance_s: float) -> float:
         """Return how far a pick may be from its computed time: the source is not sure either."""

@@ -36,6 +36,7 @@ __all__ = ["LocateOperator"]
 
 MAGNITUDE_STEP = 0.1  # smaller changes are not worth a revision, nor these shares of its sigma:
 LARGER_SHARE, SMALLER_SHARE = 0.2, 0.5  # that it is larger must not wait
+FEW_TO_MOVE = 3  # picks of an event whose place any more may change
 FEW_PICKS = 6  # up to here every pick is worth a revision
 PLACE_STEP_KM = 5.0
 WEIGHED_US = 100_000  # an event of many picks is not weighed for amplitudes more often than this
@@ -272,8 +273,8 @@ class LocateOperator:
         least_as_s = ABSENT
         hidden = False
         for candidate in self._in_order():
-            tolerance = locate.tolerance_s
-            p_residual, s_residual = candidate.nearest_residuals_s(pick, self._tables, tolerance)
+            p_residual, s_residual = map(abs, candidate.residuals_s(pick, self._tables))
+            tolerance = candidate.tolerance_s(locate.tolerance_s)
             if pick.station in candidate.picks:
                 doubtful = candidate.belongs.get(pick.station, 0.0) < BELONGS
                 if pick.phase == "P" and doubtful and p_residual <= min(tolerance, least):
@@ -309,9 +310,38 @@ class LocateOperator:
             self._pool.pop(twin.id, None)
         self._pool[pick.id] = pick
         yield from self._begin(pick)
+        if pick.id in self._pool:
+            yield from self._join(pick)
         for earlier in list(onsets):  # of which this may be S
             if earlier.id in self._pool and earlier.time_us < pick.time_us - ONE_ONSET_US:
                 yield from self._begin(earlier)
+
+    def _join(self, pick: Pick) -> Iterator[Earthquake]:
+        """Give a free pick to an event of which it tells where it is.
+
+        It does not fit where the event was thought to be, but some place where it may be, or where
+        few have picked it may be anywhere; and with it the event is more probable.
+        """
+        locate = self._settings.locate
+        for candidate in self._in_order():
+            if pick.phase != "P" or pick.station in candidate.picks:
+                continue
+            few = len(candidate.picks) <= FEW_TO_MOVE and all(
+                compatible(pick, other, locate.search_km) for other in candidate.picks.values()
+            )
+            if not few and not candidate.may_fit(pick, self._tables, locate.tolerance_s):
+                continue
+            ordered = sorted([*candidate.picks.values(), pick], key=_in_time)
+            rivals = self._rivals(candidate, candidate.base_us)
+            found = find_source(ordered, self._now_us, self._around, rivals)
+            belongs = found.belongs[ordered.index(pick)]
+            if belongs >= BELONGS and found.log_odds >= candidate.source.log_odds + GAIN:
+                del self._pool[pick.id]
+                candidate.picks[pick.station] = pick
+                self._relocate(candidate)
+                yield from self._assess(candidate, f"P at {pick.station}")
+                yield from self._merge(candidate)
+                return
 
     def _begin(self, pick: Pick) -> Iterator[Earthquake]:
         """Begin an event if the free picks make one that holds this pick probable."""

@@ -303,3 +303,25 @@ def test_picks_that_are_too_late_to_be_tried_are_left_alone_and_nothing_is_said_
     assert 0 < sum(late) < len(late)
     monkeypatch.setattr(LocateOperator, "_too_many", lambda self, sooner, rivals: False)
     assert fold(bad, DetectSettings()) == said
+
+
+def test_a_pick_tells_where_an_event_of_two_stations_is(monkeypatch):
+    """P comes to a third station seconds away from where two had the event, and is of it."""
+    source = (42.5, 74.6, 10.0)
+    stations = {"XX.A": (41.98, 74.46), "XX.B": (42.03, 75.0), "XX.C": (42.53, 73.25)}
+    picks = earthquake_picks(stations, source, ORIGIN_US)
+    made = moved(picks, source, ORIGIN_US)
+    read = records(picks, frames(stations, START_US, END_US, made=made))
+    settings = msgspec.structs.replace(SETTINGS, locate=LocateSettings())
+    found = revisions(read, settings=settings)
+    before = [e for e in found if len(e.arrivals) == 2][-1]
+    (third,) = [p for _, p in picks if p.station == "XX.C"]
+    late_s = (third.time_us - before.origin_time_us) * 1e-6 - ak135.p(
+        distance_azimuth(before.latitude, before.longitude, *stations["XX.C"])[0], before.depth_km
+    )
+    assert abs(late_s) > 8.0
+    assert {a.station for a in found[-1].arrivals} >= set(stations)
+    assert found[-1].status == "confirmed"
+    assert apart_km(found[-1], source) < 0.5 * apart_km(before, source)
+    monkeypatch.setattr(LocateOperator, "_join", lambda *_: iter(()))
+    assert "XX.C" not in {a.station for e in revisions(read, settings=settings) for a in e.arrivals}
