@@ -189,15 +189,6 @@ class Candidate(Struct):
         depth = self.source.depth_km
         return after - tables.p(distance, depth), after - tables.s(distance, depth)
 
-    def may_fit(self, pick: Pick, tables: TravelTimes, tolerance_s: float) -> bool:
-        """Say whether a pick fits P at any place where the source may be."""
-        for latitude, longitude, depth, origin_s in self.source.places:
-            distance = distance_azimuth(latitude, longitude, pick.latitude, pick.longitude)[0]
-            after_s = (pick.time_us - self.base_us) * 1e-6 - origin_s
-            if abs(after_s - tables.p(distance, depth)) <= tolerance_s:
-                return True
-        return False
-
     def tolerance_s(self, tolerance_s: float) -> float:
         """Return how far a pick may be from its computed time: the source is not sure either."""
         return tolerance_s + min(3.0, self.source.epicentre_sigma_km / 10.0)
@@ -313,12 +304,12 @@ class Candidate(Struct):
         if self.magnitude is not None and self.rupture is not None:
             self.magnitude = along_line(self.magnitude, self.rupture)
 
-    def _places(self) -> tuple[tuple[tuple[float, float, float, float], ...], float]:
+    def _places(self) -> tuple[tuple[tuple[float, float, float], ...], float]:
         """Return where the source may be, and how sure each place is (km)."""
         source = self.source
         if source.places:
             return source.places, MODEL_BIAS_KM
-        here = source.latitude, source.longitude, source.depth_km, source.origin_s
+        here = source.latitude, source.longitude, source.depth_km
         return (here,), source.epicentre_sigma_km
 
     def _find_rupture(self, now_us: int, around: Surroundings) -> None:

@@ -175,8 +175,8 @@ class Located(Struct, frozen=True, kw_only=True):
     missing
         Of each silent station: the probability that it should have seen P.
     places
-        Latitude, longitude, depth and origin time of places of equal probability that stand for
-        the posterior; none with more than `FEW_ONSETS`, which leave little of it.
+        Latitude, longitude and depth of places of equal probability that stand for the
+        posterior; none with more than `FEW_ONSETS`, which leave little of it.
     """
 
     latitude: float
@@ -192,7 +192,7 @@ class Located(Struct, frozen=True, kw_only=True):
     belongs: tuple[float, ...]
     belongs_as_s: tuple[float, ...]
     missing: tuple[float, ...]
-    places: tuple[tuple[float, float, float, float], ...] = ()
+    places: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def probability(self) -> float:
@@ -292,13 +292,13 @@ def locate(
 
 def _places(
     cells: _Floats, onsets: _Floats, around: tuple[float, float]
-) -> tuple[tuple[float, float, float, float], ...]:
+) -> tuple[tuple[float, float, float], ...]:
     """Choose the places that stand for the posterior."""
     km_east = KM_PER_DEGREE * math.cos(math.radians(around[0]))
     turn = (onsets[:, LONGITUDE] - around[1] + 180.0) % 360.0 - 180.0
     north = (onsets[:, LATITUDE] - around[0]) * KM_PER_DEGREE
     chosen = spread(cells, turn * km_east, north).tolist()
-    return tuple((*at_place(e, n, *around), depth, origin_s) for e, n, depth, origin_s in chosen)
+    return tuple((*at_place(east, north, *around), depth) for east, north, depth in chosen)
 
 
 def _common_cause(rows: _Floats, belongs: _Floats) -> float:

@@ -319,19 +319,17 @@ class LocateOperator:
     def _join(self, pick: Pick) -> Iterator[Earthquake]:
         """Give a free pick to an event of which it tells where it is.
 
-        It does not fit where the event was thought to be, but some place where it may be, or where
-        few have picked it may be anywhere; and with it the event is more probable.
+        It does not fit where the event was thought to be; but where few have picked, that may be
+        anywhere, and with it the event is more probable.
         """
         locate = self._settings.locate
         for candidate in self._in_order():
-            if pick.phase != "P" or pick.station in candidate.picks:
+            picks = candidate.picks.values()
+            if pick.phase != "P" or pick.station in candidate.picks or len(picks) > FEW_TO_MOVE:
                 continue
-            few = len(candidate.picks) <= FEW_TO_MOVE and all(
-                compatible(pick, other, locate.search_km) for other in candidate.picks.values()
-            )
-            if not few and not candidate.may_fit(pick, self._tables, locate.tolerance_s):
+            if not all(compatible(pick, other, locate.search_km) for other in picks):
                 continue
-            ordered = sorted([*candidate.picks.values(), pick], key=_in_time)
+            ordered = sorted([*picks, pick], key=_in_time)
             rivals = self._rivals(candidate, candidate.base_us)
             found = find_source(ordered, self._now_us, self._around, rivals)
             belongs = found.belongs[ordered.index(pick)]

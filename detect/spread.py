@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from detect.evidence import DEPTH, EAST, HALF, HALF_DEPTH, LEAF, LOG_DENSITY, NORTH, ORIGIN
+from detect.evidence import DEPTH, EAST, HALF, HALF_DEPTH, LEAF, LOG_DENSITY, NORTH
 
 __all__ = ["PLACES", "spread"]
 
@@ -39,8 +39,8 @@ def spread(cells: _Doubles, east: _Doubles, north: _Doubles) -> _Doubles:
 
     Returns
     -------
-    float64[PLACES, 4]
-        Kilometres east and north of the middle, depth, and the origin time that goes with it.
+    float64[PLACES, 3]
+        Kilometres east and north of the middle, and depth.
     """
     mass = np.empty(cells.shape[0])
     top = -np.inf
@@ -60,7 +60,7 @@ def spread(cells: _Doubles, east: _Doubles, north: _Doubles) -> _Doubles:
             away[j] += math.log(max(d2, NEAREST_KM * NEAREST_KM))
     weight = np.exp(mass[heavy] - top)
     weight /= weight.sum()
-    chosen = np.empty((PLACES, 4))
+    chosen = np.empty((PLACES, 3))
     place = 0
     passed = 0.0
     for j in np.argsort(away, kind="mergesort"):
@@ -68,6 +68,6 @@ def spread(cells: _Doubles, east: _Doubles, north: _Doubles) -> _Doubles:
         while place < PLACES and passed * PLACES > place + 0.5:
             cell = cells[heavy[j]]
             chosen[place, 0], chosen[place, 1] = cell[EAST], cell[NORTH]
-            chosen[place, 2], chosen[place, 3] = cell[DEPTH], cell[ORIGIN]
+            chosen[place, 2] = cell[DEPTH]
             place += 1
     return chosen

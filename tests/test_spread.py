@@ -16,7 +16,6 @@ from detect.evidence import (
     LEAF,
     LOG_DENSITY,
     NORTH,
-    ORIGIN,
 )
 from detect.spread import PLACES, spread
 
@@ -29,7 +28,6 @@ def cells(*leaves):
     for row, (east, north, density, *leaf) in zip(made, leaves, strict=True):
         row[EAST], row[NORTH], row[LOG_DENSITY] = east, north, density
         row[HALF], row[HALF_DEPTH], row[DEPTH] = 2.0, 5.0, 10.0
-        row[ORIGIN] = 100.0 - east
         row[LEAF] = leaf[0] if leaf else 1.0
     return made
 
@@ -39,7 +37,7 @@ STATION = np.array([0.0]), np.array([0.0])
 
 def test_one_heavy_cell_is_all_places():
     chosen = spread(cells((10.0, 20.0, 0.0), (50.0, 0.0, -30.0)), *STATION)
-    assert chosen.tolist() == [[10.0, 20.0, 10.0, 90.0]] * PLACES
+    assert chosen.tolist() == [[10.0, 20.0, 10.0]] * PLACES
 
 
 def test_what_was_split_does_not_count():
@@ -74,7 +72,6 @@ def test_they_are_cells_and_grow_more_distant(leaves, stations):
     east, north = np.array(stations).T
     chosen = spread(cells(*leaves), east, north)
     known = {(e, n) for e, n, _ in leaves}
-    assert (chosen[:, 3] == 100.0 - chosen[:, 0]).all()
     assert {(e, n) for e, n, *_ in chosen.tolist()} <= known
 
     def away(place):
