@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 from msgspec import Struct, field
 
@@ -274,16 +275,19 @@ class Candidate(Struct):
         for station in sorted(self.picks) if told is None else sorted(told & self.picks.keys()):
             pick = self.picks[station]
             motions = around.network.grown(pick.id)
-            if station in self.as_s or around.network.drowned(pick):
+            if around.network.drowned(pick):
                 self.amplitudes.pop(station, None)
                 continue
             if not motions:
                 continue
+            as_s = station in self.as_s
+            if as_s:
+                motions = [msgspec.structs.replace(motions[-1], pd_m=())]
             distance = np.array(
                 [distance_azimuth(*p[:2], pick.latitude, pick.longitude)[0] for p in places]
             )
             s_minus_p = [
-                tables.s(d, p[2]) - tables.p(d, p[2])
+                0.0 if as_s else tables.s(d, p[2]) - tables.p(d, p[2])
                 for d, p in zip(distance.tolist(), places, strict=True)
             ]
             say = station_magnitude(

@@ -216,6 +216,14 @@ def test_p_is_what_came_before_s():
     assert best(judged([first, only_s], **near)) == best(judged([first, p, only_s], **near))
 
 
+def test_an_onset_that_is_s_has_felt_s_alone():
+    """As where P drowned in noise: all of the motion since is that of S."""
+    told = msgspec.structs.replace(motion(5.5, 50.0, 9.0, s_minus_p=0.0), pd_m=())
+    said = judged(told, s_minus_p=0.0)
+    assert (said.is_p, said.is_s) == (False, True)
+    assert best(said) == pytest.approx(5.5, abs=S_OF_A_LINE)
+
+
 def test_places_are_judged_each_by_itself():
     told = [motion(5.0, 50.0, elapsed) for elapsed in (1.0, 4.0, 9.0)]
     distances, waits = [20.0, 50.0, 90.0, 150.0], [2.4, 6.0, 10.0, 17.0]
