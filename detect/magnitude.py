@@ -173,6 +173,13 @@ def _likelihoods(
         Distance, time from P to S, slack about it, and scatter from the place's own width.
     kinds : float64[5, 2]
         Shift and sigma of each kind of peak.
+    pd : float64[3]
+        See `detect.envelopes.log_peak`.
+    ratio, share
+        Of a peak to the noise, from which on it stands out; of the variance, that the peaks of one
+        station have in common.
+    out : float64[k, magnitudes], seen : float64[k]
+        Out; zeros before. See `Amplitude`.
     """
     newest = grown.shape[0] - 1
     waves = 0

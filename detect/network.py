@@ -384,11 +384,6 @@ class Network:
         mask = 0 if number is None else int(self._faults[number])
         return tuple(name for name, bit in _BITS.items() if mask & bit)
 
-    def clipped(self, station: str) -> bool:
-        """Say whether a station was clipped at its newest report."""
-        number = self._numbers.get(station)
-        return number is not None and bool(self._faults[number] & _BITS["clipped"])
-
     def name(self, number: int) -> str:
         """Return the name of a station."""
         return self._names[number]

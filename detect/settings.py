@@ -180,6 +180,11 @@ class LocateSettings(Settings, frozen=True):
         Meta(description="A station that has not reported for this long (s) says nothing.", gt=0),
     ] = 10.0
 
+    def __post_init__(self) -> None:
+        """Refuse that fewer stations need to be less sure than more."""
+        if self.sure_probability < self.confirmed_probability:
+            raise ValueError("sure_probability must not be below confirmed_probability")
+
 
 class TrustSettings(Settings, frozen=True):
     """How far a station is believed."""

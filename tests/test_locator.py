@@ -325,3 +325,8 @@ def test_a_pick_tells_where_an_event_of_two_stations_is(monkeypatch):
     assert apart_km(found[-1], source) < 0.5 * apart_km(before, source)
     monkeypatch.setattr(LocateOperator, "_join", lambda *_: iter(()))
     assert "XX.C" not in {a.station for e in revisions(read, settings=settings) for a in e.arrivals}
+
+
+def test_fewer_stations_must_be_as_sure_as_more():
+    with pytest.raises(ValueError, match="sure_probability"):
+        LocateSettings(confirmed_probability=0.99, sure_probability=0.98)
