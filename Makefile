@@ -6,17 +6,20 @@ BIN := $(VENV)/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+SEEDS ?= 1 2 3
+
 # The recordings stand beside the project; without them there is nothing to score.
 DATA ?= ../shared/data
 EARTHQUAKES := $(sort $(dir $(wildcard $(DATA)/*/event.quakeml $(DATA)/openeew-mexico/*/event.quakeml)))
 
-.PHONY: help install demo check test faults throughput fuzz scores calibration performance constraints clean
+.PHONY: help install demo check test properties faults throughput fuzz scores calibration performance constraints clean
 
 help:
 	@echo "make install      the command alatau in $(BIN)"
 	@echo "make demo         replay the Ridgecrest earthquake of 2019; results in out/"
 	@echo "make check        lint, types, import layers"
 	@echo "make test         everything that CI runs"
+	@echo "make properties   property tests with examples that make test has not seen"
 	@echo "make faults       kill workers and brokers of a real cluster, half an hour: docs/faults.md"
 	@echo "make throughput   how many stations this machine carries through Kafka"
 	@echo "make fuzz         a million damaged records against libmseed, a minute or more"
@@ -42,6 +45,11 @@ test: check
 	$(BIN)/pytest
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -m kernel
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba $(BIN)/pytest -m kernel
+
+properties: $(VENV)/installed-dev
+	for seed in $(SEEDS); do \
+		$(BIN)/pytest -m hypothesis --hypothesis-profile=default --hypothesis-seed=$$seed || exit 1; \
+	done
 
 faults: $(VENV)/installed-dev
 	mkdir -p out

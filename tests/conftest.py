@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 from tests.kafka.fetch import Missing, jars, java
@@ -14,6 +15,9 @@ from tests.mosquitto import Missing as NoMosquitto
 from tests.mosquitto import executable as mosquitto
 
 NEEDS_KAFKA = {"kafka_here", "kafka_bootstrap", "kafka_cluster"}
+# The same examples in every run, so that a change is judged by itself; others: make properties.
+hypothesis.settings.load_profile("ci")
+
 WITHOUT = pytest.StashKey[set[tuple[str, str]]]()
 
 

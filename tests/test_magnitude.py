@@ -152,6 +152,7 @@ def of_a_line(kind, magnitude, distance):
 @compiles
 @given(magnitude=st.floats(3.0, 7.5), distance=st.floats(10.0, 150.0))
 def test_s_gives_back_the_magnitude(magnitude, distance):
+    """Half a step for the grid, and one for the scatter, which differs between magnitudes."""
     told = motion(magnitude, distance, 60.0)
     only = msgspec.structs.replace(
         told,
@@ -160,7 +161,7 @@ def test_s_gives_back_the_magnitude(magnitude, distance):
         pga=10 ** of_a_line("s_acceleration", magnitude, distance) / 100.0,
     )
     said = judged(only, distance)
-    assert best(said) == pytest.approx(magnitude, abs=0.101)
+    assert best(said) == pytest.approx(magnitude, abs=0.151)
     assert (said.is_p, said.is_s) == (False, True)
 
 
