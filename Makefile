@@ -48,7 +48,7 @@ test: check
 
 properties: $(VENV)/installed-dev
 	for seed in $(SEEDS); do \
-		$(BIN)/pytest -m hypothesis --hypothesis-profile=default --hypothesis-seed=$$seed || exit 1; \
+		$(BIN)/pytest -m hypothesis --hypothesis-profile=others --hypothesis-seed=$$seed || exit 1; \
 	done
 
 faults: $(VENV)/installed-dev

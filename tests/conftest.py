@@ -15,10 +15,13 @@ from tests.mosquitto import Missing as NoMosquitto
 from tests.mosquitto import executable as mosquitto
 
 NEEDS_KAFKA = {"kafka_here", "kafka_bootstrap", "kafka_cluster"}
-# The same examples in every run, so that a change is judged by itself; others: make properties.
-hypothesis.settings.load_profile("ci")
-
 WITHOUT = pytest.StashKey[set[tuple[str, str]]]()
+
+# The same examples in every run, so that a change is judged by itself; others: make properties.
+# No deadline: the first example of a kernel waits for its compilation.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("others", deadline=None)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_configure(config: pytest.Config) -> None:
