@@ -84,7 +84,7 @@ def test_packets_end_at_full_seconds_and_come_half_a_second_later():
 
 @pytest.mark.parametrize("kind", [np.int32, np.float32, np.float64])
 @pytest.mark.parametrize("rate", [1.0, 18.2, 31.25, 100.0, 500.0])
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @given(
     n=st.integers(1, 700), packet_s=st.sampled_from([0.1, 0.5, 1.0, 2.5]), shift=st.integers(0, 999)
 )

@@ -55,7 +55,7 @@ def test_wushi_has_an_area_for_each_degree_in_each_country():
     assert all(message.no_polygon is None for message in messages.values())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.floats(36, 46), st.floats(60, 82), st.floats(5.6, 8.2), st.floats(0, 80),
     st.sampled_from([0.0, 10.0]),

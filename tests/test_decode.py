@@ -114,7 +114,7 @@ def test_real_records_read_as_the_twin_reads_them():
 
 
 @pytest.mark.kernel
-@settings(max_examples=100 if JIT else 5, deadline=None)
+@settings(max_examples=100 if JIT else 5)
 @given(
     st.sampled_from(sorted(ENCODINGS)),
     st.sampled_from("<>"),

@@ -414,7 +414,7 @@ def replay(said, parcels, routes, once):
 OUTCOMES = st.sampled_from([Outcome("delivered"), REFUSED, BROKEN, GONE, Outcome("sent")])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(OUTCOMES, max_size=12), st.lists(st.integers(0, 20), max_size=12))
 def test_whoever_folds_the_same_facts_has_the_same_state(answers, pauses):
     async def scene(world):

@@ -22,7 +22,7 @@ def array(codes):
     return np.array(codes, np.uint64).reshape(-1, 2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(CODES, st.integers(0, 10**6)), max_size=120), st.lists(CODES, max_size=9))
 def test_a_directory_answers_as_a_dict_does(added, asked):
     directory, told = ChannelDirectory(), {}

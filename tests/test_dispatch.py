@@ -331,7 +331,7 @@ SETTINGS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(quakes(), st.sampled_from(SETTINGS))
 def test_no_message_breaks_a_rule(made, chosen):
     outputs = DispatchOperator(chosen, PLACES, StraightRays()).process(records(made))
@@ -352,7 +352,7 @@ def test_no_message_breaks_a_rule(made, chosen):
             assert distance <= message.radius_km
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(quakes(), st.data())
 def test_any_batching_gives_the_same_bytes(made, data):
     log = records(made)
@@ -362,7 +362,7 @@ def test_any_batching_gives_the_same_bytes(made, data):
     assert list(itertools.chain(*pieces)) == operator().process(log)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(quakes(most=6), st.data())
 def test_any_order_and_repetition_ends_in_a_consistent_chain(made, data):
     shuffled = data.draw(st.permutations(made + data.draw(st.lists(st.sampled_from(made)))))
@@ -409,7 +409,7 @@ def long_logs(draw):
     return sorted(made, key=lambda quake: quake.updated_us)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(long_logs(), st.data())
 def test_a_restart_from_memory_says_the_same(made, data):
     log = records(made)

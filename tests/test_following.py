@@ -142,7 +142,7 @@ cuts = st.lists(st.integers(1, 150), min_size=1, max_size=8)
 
 
 @pytest.mark.kernel
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     sizes=st.lists(cuts, min_size=3, max_size=3),
     primaries=st.sampled_from([{2}, {0, 1, 2}, {0}]),

@@ -136,7 +136,7 @@ def test_a_country_that_is_not_known_has_no_cover():
     assert geography.cover("XX", 10.0) == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(34, 56), st.floats(45, 90), st.sampled_from([0.0, 5.0, 10.0, 30.0]))
 def test_whoever_is_within_the_tolerance_is_covered(latitude, longitude, tolerance_km):
     near = COUNTRIES.within(latitude, longitude, tolerance_km)

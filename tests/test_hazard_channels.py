@@ -165,7 +165,7 @@ def test_an_impossible_hazard_is_rejected_and_the_rest_goes_on():
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_any_batches_give_the_same_bytes(data):
     whole = records(
@@ -211,7 +211,7 @@ ANYWHERE = st.builds(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(ANYWHERE)
 def test_an_event_anywhere_and_of_any_name_makes_valid_messages_or_is_rejected(event):
     try:

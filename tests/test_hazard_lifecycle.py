@@ -329,7 +329,7 @@ REVISION = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(REVISION, max_size=8))
 def test_any_order_repetition_and_loss_ends_in_one_valid_chain_for_each_audience(revisions):
     lifecycle = HazardLifecycle(PUBLIC, PLACES)

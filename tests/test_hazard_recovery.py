@@ -166,7 +166,7 @@ def valley_of(chance):
     return records(*parts)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(st.integers(0, 2**32))
 def test_any_batching_gives_the_same_bytes(seed):
     chance = random.Random(seed)
@@ -183,7 +183,7 @@ def test_any_batching_gives_the_same_bytes(seed):
     assert said == whole
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(st.integers(0, 2**32))
 @example(182347)  # it rose again and again, so that it stayed spent for longer than the memory
 @example(1001090105)  # it joined an old event, or opened its own

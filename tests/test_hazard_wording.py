@@ -223,7 +223,7 @@ def test_uzbek_stays_in_seven_bits():
         assert broadcast.is_seven_bit(own.long_of(message))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(names.LANGUAGES),
     st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=200),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detect.bank import ChannelBank
@@ -16,7 +16,6 @@ stretch = st.tuples(st.integers(0, LANES - 1), st.integers(1, 2 * LENGTH), st.bo
 
 
 @pytest.mark.kernel
-@settings(deadline=None)
 @given(
     calls=st.lists(st.lists(stretch, min_size=1, max_size=4), min_size=1, max_size=8),
     kind=st.sampled_from([np.int32, np.float64]),
@@ -62,7 +61,6 @@ def test_what_is_kept_is_what_was_put(calls, kind, begin, length):
         assert history.get(lane, starts[lane], 0, len(all_of_it) + 1).size == 0
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=5), st.data())
 def test_the_bank_returns_samples_of_the_newest_record_and_of_those_before(sizes, data):
     """Also of a record that is longer than what is kept."""

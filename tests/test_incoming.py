@@ -303,7 +303,7 @@ def test_our_own_messages_can_be_read_as_a_neighbour_reads_them():
     assert alert.codes == (("OET:v1.2", "OET-068"),)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damaged_messages_are_taken_or_refused_and_nothing_else(data):
     value = loose()
@@ -318,7 +318,7 @@ FIELD = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.dictionaries(
         FIELD,

@@ -83,7 +83,7 @@ def draw_all(field, peaks, levels, reach_km=500.0):
     return isoseismals.isoseismals(field, levels, latitude, longitude, reach_km)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(fields(), st.integers(0, 2**32 - 1))
 def test_every_point_of_a_level_within_the_reach_is_inside(made, seed):
     field, peaks, levels = made
@@ -171,7 +171,7 @@ def in_polygons(rings, latitude, longitude):
     return shapely.covers(shape, shapely.points(longitude, latitude))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fields(), st.sampled_from(["KZ", "KG", "TJ", "UZ", "TM"]), st.sampled_from([0.0, 10.0]))
 def test_cut_by_country_nobody_of_it_is_left_out(made, country, tolerance_km):
     field, peaks, levels = made

@@ -183,7 +183,7 @@ SAMPLES = waves(40, 50.0, [(16.0, 3000), (28.4, 90_000)])
 WHOLE = picked(cut(ID, SAMPLES, 50.0))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 180), min_size=1, max_size=12))
 def test_any_packets_give_the_same_onsets_and_peaks(sizes):
     """Packets from one sample to almost 4 s; picks and Pd agree to the last bit."""

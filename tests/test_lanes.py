@@ -137,7 +137,7 @@ def test_one_channel_alone_gives_the_same_bits():
         assert alone[1][0] == together[1][c]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     cuts=st.sets(st.integers(1, 3999), max_size=60),
     order=st.permutations(range(CHANNELS)),

@@ -77,7 +77,7 @@ def test_an_empty_ledger_is_whole():
     assert verify([]) == ledger.Verdict(0, GENESIS, None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=40) | st.just(b' {"kind":"x"}\n'), max_size=8))
 def test_whatever_stands_in_facts_the_chain_holds(values):
     mixed = [
@@ -96,7 +96,7 @@ def test_white_space_round_a_fact_breaks_nothing():
     assert list(known(entries(ledger_of(outputs([value]))))) == [told(1)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_whoever_changes_drops_inserts_or_moves_an_entry_is_found(data):
     records = ledger_of(some(6))
@@ -184,7 +184,7 @@ def test_half_a_batch_written():
     assert (len(records), verify(records)) == (6, verify(ledger_of(some(6))))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 2), max_size=24), st.data())
 def test_several_keepers_at_once_write_one_chain(turns, data):
     """Those that have lost the partition and do not know it go on; what they write is the same."""

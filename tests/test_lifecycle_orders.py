@@ -93,7 +93,7 @@ AGAIN = [
 ]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(disordered())
 @example((AGAIN, records(AGAIN)))
 def test_chains_hold_together_whatever_comes(made):
@@ -122,7 +122,7 @@ def test_chains_hold_together_whatever_comes(made):
             assert last.expires_us <= end * 1000 + 1000
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(disordered())
 def test_what_comes_late_or_again_changes_nothing(made):
     shuffled, log = made
@@ -135,7 +135,7 @@ def test_what_comes_late_or_again_changes_nothing(made):
     assert operator().process(counting) == operator().process(log)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(disordered())
 def test_each_message_has_its_decision_and_each_silence_one_reason(made):
     _, log = made
@@ -161,7 +161,7 @@ def test_each_message_has_its_decision_and_each_silence_one_reason(made):
         last[who] = why
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(disordered(), st.data())
 def test_any_batching_gives_the_same_bytes(made, data):
     _, log = made

@@ -412,7 +412,7 @@ def test_files_at_rest_are_still_looked_at_now_and_then(tmp_path):
     assert source.poll().values == (("XX.ONE", record(2)),)
 
 
-@effort(max_examples=60, deadline=None)
+@effort(max_examples=60)
 @given(st.data())
 def test_records_are_the_same_however_the_bytes_come(data):
     parts = [

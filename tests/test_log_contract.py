@@ -152,7 +152,7 @@ def test_two_logs_place_a_key_alike(opened):
 
 
 def test_read_gives_what_stands_from_an_offset_on(opened, examples):
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=examples)
     @given(sizes=st.lists(st.integers(0, 7), max_size=12), data=st.data())
     def holds(sizes, data):
         total = sum(sizes)
@@ -194,7 +194,7 @@ def test_topics_do_not_mix(opened):
 def test_offset_for_time_is_the_first_that_arrived_then_or_later(opened, examples):
     """Arrivals may be equal, and may go back: the first in the order of the log counts."""
 
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=examples)
     @given(times=st.lists(st.integers(0, 50), max_size=30), asked=st.integers(-5, 60))
     def holds(times, asked):
         async def check(log):

@@ -5,7 +5,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detect.detections import PickMotion
@@ -31,7 +31,6 @@ from detect.settings import MagnitudeSettings
 
 SETTINGS = MagnitudeSettings()
 FLAT = MagnitudeSettings(prior_slope=0.0)
-compiles = settings(deadline=None)  # the first example of a test
 
 
 def test_displacement_by_hand():
@@ -64,7 +63,6 @@ def test_the_settings_start_from_what_is_published():
     assert not any(getattr(SETTINGS, kind) for kind in KINDS if kind != "p_displacement")
 
 
-@compiles
 @given(
     kind=st.sampled_from([k for k in KINDS if k != "p_acceleration"]),
     magnitude=st.floats(2.0, 7.5),
@@ -132,7 +130,6 @@ def best(amplitude):
     return float(MAGNITUDES[amplitude.likelihood[0].argmax()])
 
 
-@compiles
 @given(magnitude=st.floats(3.0, 6.2), distance=st.floats(10.0, 150.0))
 def test_p_gives_back_the_magnitude(magnitude, distance):
     said = say(magnitude, distance)
@@ -149,7 +146,6 @@ def of_a_line(kind, magnitude, distance):
     return float(np.interp(magnitude, MAGNITUDES, row))
 
 
-@compiles
 @given(magnitude=st.floats(3.0, 7.5), distance=st.floats(10.0, 150.0))
 def test_s_gives_back_the_magnitude(magnitude, distance):
     """Half a step for the grid, and one for the scatter, which differs between magnitudes."""

@@ -166,7 +166,7 @@ steps = st.lists(
 
 
 @pytest.mark.kernel
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     steps,
     st.lists(st.integers(0, 40), max_size=3),
@@ -384,7 +384,7 @@ def test_made_flows_come_through_the_stage(flowing):
     assert all(o.key.decode() == readings.decode(o.value).station for o in tremors(whole))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=5))
 def test_any_batching_gives_the_same_bytes(flowing, sizes):
     make, read, whole = flowing

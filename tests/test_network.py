@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from made_detections import START_US, earthquake_picks, frames, ring, station_motion
 
@@ -45,7 +45,6 @@ place = st.tuples(st.floats(-90.0, 90.0), st.floats(-360.0, 360.0))
 
 
 @pytest.mark.kernel
-@settings(deadline=None)
 @given(st.lists(place, min_size=1, max_size=40), place, st.floats(0.0, 20_100.0))
 @example([(89.9, 0.0), (89.9, 179.0), (0.0, 180.0), (0.0, -179.9)], (89.5, 90.0), 200.0)
 @example([(10.0, 179.9), (10.0, -179.9), (10.0, 181.0)], (10.0, 180.0), 30.0)

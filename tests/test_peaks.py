@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detect.envelopes import KINDS, peak
@@ -25,7 +25,6 @@ def table(kind, magnitude, distance):
 
 @pytest.mark.parametrize("kind", ["p_acceleration", "p_velocity"])
 @given(step=st.integers(0, 80), distance=st.floats(1.0, 900.0))
-@settings(deadline=None)
 def test_p_is_that_of_the_hypocentre(kind, step, distance):
     magnitude = float(MAGNITUDES[step])
     shown, scatter = table(kind, magnitude, distance)

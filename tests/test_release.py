@@ -234,7 +234,7 @@ SAID = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SAID, st.data())
 def test_any_order_ends_in_a_valid_chain_and_any_batches_in_the_same_bytes(said, data):
     whole = log(said)

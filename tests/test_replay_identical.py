@@ -78,7 +78,7 @@ CUTS = {
     "slices": st.lists(st.integers(1, 400), min_size=1, max_size=6),
     "limit": st.integers(1, 900),
 }
-few = settings(deadline=None, max_examples=8)
+few = settings(max_examples=8)
 
 
 @few

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detect.bank import ChannelBank
@@ -33,7 +33,6 @@ NOW = 1_000_000_000_000
 
 
 @pytest.mark.kernel
-@settings(deadline=None)
 @given(st.data())
 def test_faults_are_those_of_any_primary_channel_but_warming_of_all(data):
     stations = data.draw(st.lists(st.lists(st.booleans(), min_size=1, max_size=4), max_size=70))

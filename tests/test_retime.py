@@ -68,7 +68,7 @@ def made(version, start_ns, little=False, microseconds=None):
     return put_together(NUMBERS, 20, 3, order=order, time=time, microseconds=microseconds)
 
 
-@effort(deadline=None, max_examples=300)
+@effort(max_examples=300)
 @given(
     st.sampled_from([2, 3]),
     instants,
@@ -88,7 +88,7 @@ def test_whole_steps_are_exact_over_days_years_and_leap_years(
     assert shifted(moved, -shift_ns) == value
 
 
-@effort(deadline=None, max_examples=300)
+@effort(max_examples=300)
 @given(instants, st.integers(-SPAN_NS // 10, SPAN_NS // 10), st.sampled_from([None, -50, 49, 0]))
 def test_what_is_beyond_whole_steps_is_as_exact_as_the_format(start_ns, shift_ns, microseconds):
     began_ns, others = told(made(3, start_ns))

@@ -340,7 +340,7 @@ ACTIONS = st.lists(
 STREAMS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3000)), max_size=40)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(stream=STREAMS, actions=ACTIONS, limit=st.integers(1, 12))
 def test_stops_at_any_record_change_nothing(stream, actions, limit):
     """Two stages, stopped and torn at any moment, say in the end what they say in one go."""
@@ -391,7 +391,7 @@ def test_stops_at_any_record_change_nothing(stream, actions, limit):
     assert asyncio.run(with_stops()) == asyncio.run(in_one_go())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(stream=STREAMS, cuts=st.lists(st.integers(1, 9), max_size=12), partitions=st.integers(1, 4))
 def test_stops_with_several_partitions_change_nothing(stream, cuts, partitions):
     arrival = 1_000_000
@@ -431,7 +431,7 @@ class Falls(Sums):
         return super().process(batch)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     numbers=st.lists(st.sampled_from([1, 2, 4, 5, 666, 667]), max_size=30),
     limit=st.integers(1, 12),

@@ -72,7 +72,7 @@ def fed(protocol, data, sizes):
 
 
 @pytest.mark.parametrize("protocol", [V3, V4])
-@effort(deadline=None, max_examples=80)
+@effort(max_examples=80)
 @given(data=st.data())
 def test_packets_are_the_same_however_the_bytes_come(protocol, data):
     numbers = st.integers(0, 0xFFFFFF)
@@ -110,7 +110,7 @@ def test_packets_are_the_same_however_the_bytes_come(protocol, data):
 
 
 @pytest.mark.parametrize("protocol", [V3, V4])
-@effort(deadline=None, max_examples=150)
+@effort(max_examples=150)
 @given(garbage=st.lists(st.one_of(st.binary(max_size=300), st.sampled_from(
     [b"SL00000", b"SE2D", b"SLINFO ", b"SE", b"ERROR", b"END", b"SL123456" + b"x" * 600,
      framed(V4, 1, b"?" * 100), framed(V4, 1, b""), b"SE2D\xff\xff\xff\xff" + b"\0" * 9 + b"\1"]

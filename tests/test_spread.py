@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detect.evidence import (
@@ -67,7 +67,6 @@ def test_larger_cells_hold_more():
         st.tuples(st.floats(-100.0, 100.0), st.floats(-100.0, 100.0)), min_size=1, max_size=10
     ),
 )
-@settings(deadline=None)
 def test_they_are_cells_and_grow_more_distant(leaves, stations):
     east, north = np.array(stations).T
     chosen = spread(cells(*leaves), east, north)

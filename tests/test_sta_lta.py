@@ -69,7 +69,7 @@ def test_recursive_has_the_bits_of_the_formula_and_of_obspy(nsta, nlta):
 
 @pytest.mark.kernel
 @given(st.data(), st.integers(1, 10), st.integers(1, 20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_recursive_has_the_bits_of_obspy_at_any_amplitude(data, nsta, more):
     nlta = nsta + more
     x = data.draw(hnp.arrays(np.float64, st.integers(nlta + 1, nlta + 40), elements=squarable))
@@ -293,7 +293,7 @@ def test_a_spike_spoils_classic_only_while_it_is_in_a_window():
 
 @pytest.mark.kernel
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_cut_into_chunks_gives_the_same_bits(data):
     elements = st.one_of(squarable, st.sampled_from([0.0, np.nan, np.inf]))
     shape = data.draw(st.tuples(st.integers(1, 3), st.integers(0, 60)))

@@ -55,7 +55,7 @@ def test_low_frequencies_have_the_level_of_the_moment():
     corner=st.floats(0.1, 10.0),
     lost=st.floats(0.0, 0.1),
 )
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_minimum_phase_keeps_the_amplitude_and_is_causal(corner, lost):
     f = np.fft.rfftfreq(1 << 14, 1 / RATE)
     amplitude = np.exp(-math.pi * f * lost) / (1 + (f / corner) ** 2)
@@ -119,7 +119,7 @@ def test_velocity_of_s_is_within_a_factor_of_the_published(magnitude):
     strike=st.floats(0.0, 360.0),
     length=st.none() | st.floats(0.0, 300.0),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_rupture_keeps_its_moment_and_its_high_frequencies(magnitude, share, strike, length):
     sources = rupture(42.0, 75.0, magnitude, length=length, strike_deg=strike, share_before=share)
     assert sum(s.moment for s in sources) == pytest.approx(moment(magnitude))

@@ -1,7 +1,7 @@
 """Stations of one place or one line, against a slow twin that compares each with each."""
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detect.geodesy import distance_azimuth
@@ -31,7 +31,6 @@ def slow_groups(stations, lines, most_km):
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(places, max_size=30), st.lists(st.sets(st.integers(0, 29), max_size=4), max_size=2))
 def test_the_groups_are_those_of_the_slow_twin(where, shared):
     stations = [(f"XX.{i}", *at) for i, at in enumerate(where)]

@@ -280,7 +280,7 @@ def test_corrections_are_short_enough_and_say_something(language, reason, status
     assert "2024-01-23 00:09:04 UTC+06:00" in own.description_of(message)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(names.LANGUAGES),
     st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=200),
