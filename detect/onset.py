@@ -1,4 +1,8 @@
-"""Where in a window the signal begins, how sure, how clear, and which way it moves first."""
+"""Where in a window the signal begins, how sure, how clear, and which way it moves first.
+
+And whether it is the ground at all: a bit that fell over or a digitiser that was switched moves
+some samples, and leaves the others as they were.
+"""
 
 import math
 
@@ -6,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["judge", "onset"]
+__all__ = ["is_glitch", "judge", "onset"]
 
 _Doubles = npt.NDArray[np.float64]
 
 TINY = 1e-300  # a variance of nothing has no logarithm
+JUMPS = 3  # changes from sample to sample: a spike of two samples has three, a step has one
+GLITCH_SHARE = 0.9  # of the energy of all changes (docs/performance.md)
+GLITCH_REST = 2.0  # times the noise before, root mean square: what the others may still have
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -124,3 +131,40 @@ def judge(raw: _Doubles, run_up: int, sos: _Doubles) -> tuple[int, float, float,
             swing = max(swing, abs(x[j]))
     confidence = 0.0 if sign == 0 else 1.0 - math.exp(-swing / (5.0 * noise))
     return run_up + best, sigma + 0.5, signal / noise, sign, confidence
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def is_glitch(raw: _Doubles, begin: int) -> bool:
+    """Say whether some samples alone are out of line, which no ground does.
+
+    Looks at the changes from sample to sample, before any filter has spread them. After an onset
+    of the ground they go on; after a spike or a step they are soon what they were before.
+
+    Parameters
+    ----------
+    raw : float64[n]
+        Samples from before the onset to where it is judged.
+    begin : int
+        The onset.
+    """
+    first = max(begin - JUMPS, 0)
+    others = raw.size - 1 - first - JUMPS
+    if first == 0 or others < 1:
+        return False
+    change = np.empty(raw.size - 1)
+    for j in range(raw.size - 1):
+        change[j] = (raw[j + 1] - raw[j]) ** 2
+    most = -1.0
+    at = first
+    for j in range(first, raw.size - JUMPS):
+        block = change[j : j + JUMPS].sum()
+        if block > most:
+            most, at = block, j
+    before = rest = 0.0
+    for j in range(raw.size - 1):
+        if j < first:
+            before += change[j]
+        elif j < at or j >= at + JUMPS:
+            rest += change[j]
+    spiky = most > GLITCH_SHARE * (most + rest)
+    return spiky and rest / others <= GLITCH_REST**2 * before / first

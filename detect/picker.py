@@ -11,7 +11,7 @@ from detect.bank import ChannelBank, Precision, Trigger
 from detect.detections import Heartbeat, Motion, Pick
 from detect.hazards import readings
 from detect.hazards.mudflow import TremorWatch
-from detect.onset import judge
+from detect.onset import is_glitch, judge
 from detect.settings import DetectSettings
 from detect.stations import Sensor, StationBook, StationState
 from ingest import continuity, miniseed
@@ -169,7 +169,7 @@ class PickOperator:
         )
         end_ns = start_ns + np.rint(count * (1e9 / rate)).astype(np.int64)
         self._book.heard(channel, end_ns, peaks)
-        for pick, record in self._picks(batch, value, triggers):
+        for pick, record in self._picks(batch, value, triggers, outputs):
             outputs.append(self._output(pick, record))
         tremors = self._tremors.advance(channel, first, count, start_ns, rate, restart, samples)
         for row, tremor in tremors:
@@ -227,14 +227,18 @@ class PickOperator:
         return joined, np.cumsum(count) - count
 
     def _picks(
-        self, batch: Sequence[Record], value: _Ints, triggers: list[Trigger]
+        self,
+        batch: Sequence[Record],
+        value: _Ints,
+        triggers: list[Trigger],
+        outputs: list[Output],
     ) -> Iterator[tuple[Pick, Record]]:
         """Make picks of triggers: the clearest of each station within a value."""
         best: dict[tuple[int, str, str], tuple[float, Pick, Sensor, int]] = {}
         for trigger in triggers:
             sensor = self._book.sensors[trigger.channel]
             at = int(value[trigger.record])
-            made = self._pick(sensor, trigger, batch[at].timestamp)
+            made = self._pick(sensor, trigger, batch[at], outputs)
             if made is not None:
                 pick, time_ns = made
                 place = at, sensor.station.name, pick.phase
@@ -250,8 +254,10 @@ class PickOperator:
                 sensor.station.last_s_ns = time_ns
             yield pick, batch[at]
 
-    def _pick(self, sensor: Sensor, trigger: Trigger, arrival_ms: int) -> tuple[Pick, int] | None:
-        """Make a pick of a trigger, unless it is too weak or the station has just picked."""
+    def _pick(
+        self, sensor: Sensor, trigger: Trigger, record: Record, outputs: list[Output]
+    ) -> tuple[Pick, int] | None:
+        """Make a pick of a trigger, unless weak, a glitch, or too near to the last one."""
         settings = self._settings.pick
         channel = sensor.axis.channel
         rate = self._bank.rate(channel)
@@ -269,6 +275,10 @@ class PickOperator:
         if snr < settings.min_snr:
             return None
         time_ns = self._bank.time_ns(channel, begin + index)
+        if is_glitch(raw, index):
+            detail = f"samples out of line about {time_ns // 1000} us"
+            outputs.append(reject(record, "glitch", detail, source=sensor.seed_id, value=b""))
+            return None
         station = sensor.station
         phase = self._phase(sensor, time_ns)
         if phase is None:
@@ -286,7 +296,7 @@ class PickOperator:
             latitude=station.place.latitude,
             longitude=station.place.longitude,
             elevation_m=station.place.elevation_m,
-            faults=self._book.faults(station, arrival_ms),
+            faults=self._book.faults(station, record.timestamp),
         )
         return pick, time_ns
 
