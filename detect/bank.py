@@ -131,6 +131,18 @@ class _Rate:
         )
         return out[:many], begun, peaks
 
+    def calm(self, lane: int, sample: int, noise: float) -> None:
+        """Put a lane to rest in noise, unless a trigger later than `sample` holds."""
+        marks = self.marks[lane]
+        if marks[kernels.TRIGGER] > sample:
+            return
+        group, column = divmod(lane, kernels.LANES)
+        rows = self.state[group].reshape(kernels.ROWS, kernels.LANES)
+        rows[: kernels.SHORT, column] = 0.0
+        rows[kernels.SHORT :, column] = noise * noise + FLOOR
+        marks[kernels.TRIGGER] = -1
+        marks[kernels.WAITING] = 0
+
 
 def _nearly(on: float, short: float, long: float) -> float:
     """Return the ratio that is left, a few samples on, of one that has been above `on`.
@@ -291,6 +303,23 @@ class ChannelBank:
         back = np.empty_like(order)
         back[order] = np.arange(order.size)
         return found, peaks[back], seen[back], stretch[back]
+
+    def calm(self, trigger: Trigger, noise: float) -> None:
+        """Put a channel back to what it was before a trigger that was none of the ground.
+
+        What a glitch leaves in the long average would hide an earthquake for minutes. To be called
+        before the next records; nothing is done where a later trigger holds.
+
+        Parameters
+        ----------
+        trigger
+            Of a channel of the newest records.
+        noise
+            Root mean square before it, band-passed, counts.
+        """
+        lot = self._rates[self._of[trigger.channel]]
+        lane = int(self._lane[trigger.channel])
+        lot.calm(lane, trigger.sample, noise)
 
     def keep(self) -> None:
         """Keep the samples of the newest records for later.

@@ -29,6 +29,7 @@ BLOCK = 20  # a lane that triggers or ends within one is finished by the scalar 
 UNROLL = 5
 
 ROWS = 7  # of the state: two sections, short, long and middle average
+SHORT = 4  # row of the first average
 MARKS = 4
 SEEN, TRIGGER, WAITING, STRETCH = range(MARKS)
 CONSTANTS = 12

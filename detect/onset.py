@@ -16,7 +16,9 @@ _Doubles = npt.NDArray[np.float64]
 
 TINY = 1e-300  # a variance of nothing has no logarithm
 JUMPS = 3  # changes from sample to sample: a spike of two samples has three, a step has one
-GLITCH_SHARE = 0.9  # of the energy of all changes (docs/performance.md)
+SPIKES = 3  # so many, but in no more than this share of all changes: few at a low rate
+SPIKY = 0.25
+GLITCH_SHARE = 0.95  # of the energy of all changes (docs/performance.md)
 GLITCH_REST = 2.0  # times the noise before, root mean square: what the others may still have
 
 
@@ -75,7 +77,7 @@ def onset(x: _Doubles) -> tuple[int, float]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def judge(raw: _Doubles, run_up: int, sos: _Doubles) -> tuple[int, float, float, int, float]:
+def judge(raw: _Doubles, run_up: int, sos: _Doubles) -> tuple[int, float, float, int, float, float]:
     """Look for the onset behind a trigger.
 
     The samples are band-passed again, from rest, in float64: so that the loop over all samples
@@ -98,6 +100,8 @@ def judge(raw: _Doubles, run_up: int, sos: _Doubles) -> tuple[int, float, float,
         Root mean square after over before.
     polarity, confidence : int, float
         Of the first swing beyond twice the noise.
+    noise : float
+        Root mean square before, band-passed.
     """
     x = np.empty(raw.size - run_up)
     z0 = z1 = z2 = z3 = 0.0
@@ -130,7 +134,7 @@ def judge(raw: _Doubles, run_up: int, sos: _Doubles) -> tuple[int, float, float,
                 break
             swing = max(swing, abs(x[j]))
     confidence = 0.0 if sign == 0 else 1.0 - math.exp(-swing / (5.0 * noise))
-    return run_up + best, sigma + 0.5, signal / noise, sign, confidence
+    return run_up + best, sigma + 0.5, signal / noise, sign, confidence, noise
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -138,7 +142,7 @@ def is_glitch(raw: _Doubles, begin: int) -> bool:
     """Say whether some samples alone are out of line, which no ground does.
 
     Looks at the changes from sample to sample, before any filter has spread them. After an onset
-    of the ground they go on; after a spike or a step they are soon what they were before.
+    of the ground they go on; after spikes or a step the others are what they were before.
 
     Parameters
     ----------
@@ -148,23 +152,27 @@ def is_glitch(raw: _Doubles, begin: int) -> bool:
         The onset.
     """
     first = max(begin - JUMPS, 0)
-    others = raw.size - 1 - first - JUMPS
-    if first == 0 or others < 1:
-        return False
     change = np.empty(raw.size - 1)
-    for j in range(raw.size - 1):
+    total = before = 0.0
+    for j in range(change.size):
         change[j] = (raw[j + 1] - raw[j]) ** 2
-    most = -1.0
-    at = first
-    for j in range(first, raw.size - JUMPS):
-        block = change[j : j + JUMPS].sum()
-        if block > most:
-            most, at = block, j
-    before = rest = 0.0
-    for j in range(raw.size - 1):
         if j < first:
             before += change[j]
-        elif j < at or j >= at + JUMPS:
-            rest += change[j]
-    spiky = most > GLITCH_SHARE * (most + rest)
-    return spiky and rest / others <= GLITCH_REST**2 * before / first
+        else:
+            total += change[j]
+    others = change.size - first
+    most = min(SPIKES, int(SPIKY * others) // JUMPS)
+    for _ in range(most):
+        at = first
+        block = -1.0
+        for j in range(first, change.size - JUMPS + 1):
+            here = change[j : j + JUMPS].sum()
+            if here > block:
+                block, at = here, j
+        change[at : at + JUMPS] = 0.0
+        others -= JUMPS
+        rest = change[first:].sum()
+        spiky = total - rest > GLITCH_SHARE * total
+        if spiky and rest * first <= GLITCH_REST**2 * before * others:
+            return True
+    return False

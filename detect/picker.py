@@ -271,13 +271,16 @@ class PickOperator:
         run_up = min(run_up, max(window - begin, 0))
         if raw.size - run_up < LEAST_WINDOW:
             return None
-        index, sigma, snr, polarity, confidence = judge(raw, run_up, self._bank.band(channel))
+        index, sigma, snr, polarity, confidence, noise = judge(
+            raw, run_up, self._bank.band(channel)
+        )
         if snr < settings.min_snr:
             return None
         time_ns = self._bank.time_ns(channel, begin + index)
         if is_glitch(raw, index):
             detail = f"samples out of line about {time_ns // 1000} us"
             outputs.append(reject(record, "glitch", detail, source=sensor.seed_id, value=b""))
+            self._bank.calm(trigger, noise)
             return None
         station = sensor.station
         phase = self._phase(sensor, time_ns)
