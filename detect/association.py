@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct, field
 
+from detect.coda import onsets_after, strong_enough
 from detect.detections import Pick
 from detect.events import Arrival, Earthquake, Shaking, Status
 from detect.evidence import AMPLITUDE_SIGMA, s_amplitude
@@ -48,16 +49,11 @@ S_AFTER_P_S = 0.7
 JUST_PICKED_S = 30.0  # a station that has picked so long before, or later, may not see P
 BELONGS = 0.5
 
-P_AND_CODA = 0.15  # onsets a second at a station that an earthquake has just reached
-CODA_FADES_S = 20.0
-CODA_LEAST = 0.005
 S_SHARE = 0.5
 S_SPREAD_S = 1.0
 S_SPREAD_SHARE = 0.06
 PER_DECADE = 0.6  # of amplitude, up to that of S
 WAVE_OUTLIERS = 0.003
-JUMP_FROM = 3.0  # times over what was before: onsets within a coda are seldom much stronger
-JUMP_SLOPE = 2.0
 
 NOISE_SLOPE = 2.0  # of the decadic logarithm of how many noise onsets exceed an amplitude
 NOISE_FROM = 0.2  # log10 over the noise's peak in a second
@@ -199,8 +195,8 @@ class Candidate(Struct):
     ) -> float:
         """Density (1/s, and 1/decade where there is an amplitude) of its making an onset.
 
-        As P where the station has none yet, as S, or as a part of the coda; hardly stronger
-        than its S wave should be.
+        As P where the station has none yet, as S, or as a part of the coda or an aftershock;
+        hardly stronger than its S wave should be.
 
         Parameters
         ----------
@@ -221,19 +217,17 @@ class Candidate(Struct):
             as_p = _student(p_residual / sigma) / sigma
         sigma = math.hypot(sigma, S_SPREAD_S + S_SPREAD_SHARE * s_minus_p)
         as_s = S_SHARE * _student(s_residual / sigma) / sigma
-        coda = 0.0
-        if p_residual > 0.0:
-            coda = P_AND_CODA * math.exp(-p_residual / CODA_FADES_S)
-            coda += CODA_LEAST if p_residual < 3 * s_minus_p + 60.0 else 0.0
-        jump = 10.0 ** (-JUMP_SLOPE * math.log10(max(pick.snr / JUMP_FROM, 1.0)))
-        if amplitude is None:
-            return float(as_p + as_s + coda * jump)
         size = max(self.size, self.source.magnitude)
+        sigma_km = self.source.epicentre_sigma_km
+        after = onsets_after(p_residual, s_minus_p, sigma_km, size)
+        coda, coda_a_decade = strong_enough(after, pick.snr)
+        if amplitude is None:
+            return float(as_p + as_s + coda)
         strongest = s_amplitude(accelerometer, size, self.distance_km(pick), self.source.depth_km)
         over = max(amplitude - strongest, 0.0) / AMPLITUDE_SIGMA
         weak = math.exp(-0.5 * over * over)
         wave = (as_p + as_s) * (PER_DECADE * weak + WAVE_OUTLIERS)
-        return float(wave + coda * JUMP_SLOPE * math.log(10.0) * weak * jump)
+        return float(wave + coda_a_decade * weak)
 
     def relocate(self, now_us: int, around: Surroundings, rivals: Iterable["Candidate"]) -> None:
         """Find the source anew from all that is known by now.

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["is_glitch", "judge", "onset"]
+__all__ = ["glitch_ends", "judge", "onset"]
 
 _Doubles = npt.NDArray[np.float64]
 
@@ -138,8 +138,8 @@ def judge(raw: _Doubles, run_up: int, sos: _Doubles) -> tuple[int, float, float,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_glitch(raw: _Doubles, begin: int) -> bool:
-    """Say whether some samples alone are out of line, which no ground does.
+def glitch_ends(raw: _Doubles, begin: int) -> int:
+    """Find out whether some samples alone are out of line, which no ground does.
 
     Looks at the changes from sample to sample, before any filter has spread them. After an onset
     of the ground they go on; after spikes or a step the others are what they were before.
@@ -150,8 +150,15 @@ def is_glitch(raw: _Doubles, begin: int) -> bool:
         Samples from before the onset to where it is judged.
     begin : int
         The onset.
+
+    Returns
+    -------
+    int
+        The first sample behind all that are out of line; 0 where it is the ground.
     """
-    first = max(begin - JUMPS, 0)
+    first = begin - JUMPS
+    if first <= 0:
+        return 0  # nothing before it is known
     change = np.empty(raw.size - 1)
     total = before = 0.0
     for j in range(change.size):
@@ -161,6 +168,7 @@ def is_glitch(raw: _Doubles, begin: int) -> bool:
         else:
             total += change[j]
     others = change.size - first
+    ends = 0
     most = min(SPIKES, int(SPIKY * others) // JUMPS)
     for _ in range(most):
         at = first
@@ -170,9 +178,10 @@ def is_glitch(raw: _Doubles, begin: int) -> bool:
             if here > block:
                 block, at = here, j
         change[at : at + JUMPS] = 0.0
+        ends = max(ends, at + JUMPS)
         others -= JUMPS
         rest = change[first:].sum()
         spiky = total - rest > GLITCH_SHARE * total
         if spiky and rest * first <= GLITCH_REST**2 * before * others:
-            return True
-    return False
+            return ends
+    return 0

@@ -11,7 +11,7 @@ from detect.bank import ChannelBank, Precision, Trigger
 from detect.detections import Heartbeat, Motion, Pick
 from detect.hazards import readings
 from detect.hazards.mudflow import TremorWatch
-from detect.onset import is_glitch, judge
+from detect.onset import glitch_ends, judge
 from detect.settings import DetectSettings
 from detect.stations import Sensor, StationBook, StationState
 from ingest import continuity, miniseed
@@ -80,6 +80,7 @@ class PickOperator:
         self._bank = ChannelBank(pick, precision)
         self._book = StationBook(channels, self._bank, self._continuity, self._quality, pick)
         self._directories = (ChannelDirectory(), ChannelDirectory())
+        self._clean_from: dict[int, tuple[int, int]] = {}
         self._unusable: dict[str, int] = {}
         self._second = -1
         self._plausible_ns = (
@@ -265,7 +266,7 @@ class PickOperator:
         window = trigger.sample - round(settings.window_s * rate)
         if not (sensor.axis.primary or self._may_be_s(sensor, window, trigger.confirmed)):
             return None
-        begin = max(window - run_up, 0)
+        begin = max(window - run_up, self._clean(channel))
         raw = self._bank.raw(channel, begin, trigger.confirmed + 1)
         begin = trigger.confirmed + 1 - raw.size
         run_up = min(run_up, max(window - begin, 0))
@@ -277,7 +278,9 @@ class PickOperator:
         if snr < settings.min_snr:
             return None
         time_ns = self._bank.time_ns(channel, begin + index)
-        if is_glitch(raw, index):
+        ends = glitch_ends(raw, index)
+        if ends:
+            self._clean_from[channel] = self._bank.stretch(channel), begin + ends
             detail = f"samples out of line about {time_ns // 1000} us"
             outputs.append(reject(record, "glitch", detail, source=sensor.seed_id, value=b""))
             self._bank.calm(trigger, noise)
@@ -302,6 +305,11 @@ class PickOperator:
             faults=self._book.faults(station, record.timestamp),
         )
         return pick, time_ns
+
+    def _clean(self, channel: int) -> int:
+        """Return the first sample behind the last glitch of a channel's stretch."""
+        stretch, sample = self._clean_from.get(channel, (0, 0))
+        return sample if stretch == self._bank.stretch(channel) else 0
 
     def _may_be_s(self, sensor: Sensor, first: int, last: int) -> bool:
         """Say whether an onset between two samples could be S: most triggers come with P."""

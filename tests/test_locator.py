@@ -177,6 +177,27 @@ def test_two_earthquakes_at_once_far_apart_are_two():
     assert {a.station[:2] for a in far.arrivals} == {"YY"}
 
 
+@pytest.mark.parametrize("after_s", [30, 40, 60])
+def test_an_earthquake_soon_after_a_smaller_one_at_its_place_is_one_of_its_own(after_s):
+    """Behind the coda of a small earthquake hardly an onset is of it."""
+    few = dict(list(NETWORK.items())[:3])
+    later_us = ORIGIN_US + after_s * 1_000_000
+    first = earthquake_picks(few, SOURCE, ORIGIN_US, delay_s=0.4)
+    second = earthquake_picks(few, SOURCE, later_us, delay_s=0.4)
+    small = moved(first, SOURCE, ORIGIN_US, magnitude=4.0, lasts_s=15.0)
+    large = moved(second, SOURCE, later_us, magnitude=5.0)
+
+    def made(name, time_us):
+        return large(name, time_us) or small(name, time_us)
+
+    read = records(first, second, frames(few, START_US, later_us + 30_000_000, made=made))
+    fore, main = last_of(revisions(read))
+    assert fore.status == main.status == "confirmed"
+    assert abs(main.origin_time_us - later_us) < 1_000_000
+    assert main.magnitude == pytest.approx(5.0, abs=0.4)
+    assert fore.magnitude < 4.5
+
+
 @pytest.mark.parametrize("fault", ["clock", "late", "flat", "stuck", "warming"])
 def test_picks_with_a_fault_do_not_count(fault):
     faulty = [(at, msgspec.structs.replace(p, faults=(fault,))) for at, p in PICKS]
