@@ -70,7 +70,9 @@ class _Rate:
         shares = [share for step in steps for share in (step, 1.0 - step)]
         ratios = (s.on, s.off, s.again, _nearly(s.on, steps[0], steps[1]))
         self.constants = cast(kernels.Floats, np.array([*shares, *ratios, QUIET, FLOOR], kind))
-        seconds = (s.settle_s, s.confirm_s, s.shortest_s, s.longest_s, s.apart_s, s.long_s)
+        seconds = (
+            s.settle_s, s.confirm_s, s.shortest_s, s.longest_s, s.apart_s, s.long_s, s.resume_s
+        )  # fmt: skip
         self.lengths = np.array([max(1, round(t * rate)) for t in seconds], np.int64)
         self.used = 0
         self.state = cast(kernels.Floats, np.zeros((0, kernels.ROWS * kernels.LANES), kind))
@@ -104,7 +106,7 @@ class _Rate:
         lanes: _Ints,
         first: _Ints,
         count: _Ints,
-        restart: _Flags,
+        restart: _Ints,
         samples: npt.NDArray[np.int32] | _Doubles,
     ) -> tuple[_Ints, _Ints, _Doubles]:
         """Run a stretch for each of some lanes; see `detect.kernels.advance`."""
@@ -243,7 +245,7 @@ class ChannelBank:
         count: _Ints,
         start_ns: _Ints,
         rate: _Doubles,
-        restart: _Flags,
+        restart: _Ints,
         samples: npt.NDArray[np.int32] | _Doubles,
     ) -> tuple[list[Trigger], _Doubles, _Ints, _Ints]:
         """Run records through the detector.
@@ -252,8 +254,8 @@ class ChannelBank:
         ----------
         channel, first, count, start_ns, rate, restart : arrays of n
             Channel number, place in `samples`, number of samples, time of the first, samples
-            a second, and whether the channel starts again from rest. A channel's records
-            stand in order.
+            a second, and whether the channel goes on, starts again or resumes
+            (`detect.kernels.RESTARTS`...). A channel's records stand in order.
         samples : int32[m] or float64[m]
             Counts; the channels are those of that type. Held until `keep`: do not change them.
 

@@ -217,6 +217,12 @@ class Follower:
             self._axes,
         )
 
+    def goes_on(self, pick: Following) -> bool:
+        """Say whether any axis of a pick still comes without a gap, or none ever did."""
+        rows = self._rows[pick.number]
+        rows = rows[rows != NONE]
+        return rows.size == 0 or bool(self._axes.works[rows].any())
+
     def let_go(self, pick: Following) -> None:
         """Follow a pick no longer."""
         for at in self._rows[pick.number].tolist():

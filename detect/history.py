@@ -70,6 +70,7 @@ class History:
         self._kept = np.zeros((0, length), sample_type)
         self._end = np.zeros(0, np.int64)
         self._stretch = np.zeros(0, np.int64)
+        self._begin = np.zeros(0, np.int64)
 
     def grow(self, lanes: int, used: int) -> None:
         """Make room for channels with numbers below `lanes`, of which `used` have samples.
@@ -82,6 +83,7 @@ class History:
         more = np.zeros(lanes - self._end.size, np.int64)
         self._end = np.concatenate((self._end, more))
         self._stretch = np.concatenate((self._stretch, more))
+        self._begin = np.concatenate((self._begin, more))
 
     def put(
         self,
@@ -103,8 +105,11 @@ class History:
             Of the type of the rings.
         """
         _put(lane, first, count, seen, samples, self._kept)
+        before = self._stretch[lane]
         self._end[lane] = seen + count
         self._stretch[lane] = stretch
+        new = (stretch != before) & (stretch == self._stretch[lane])
+        self._begin[lane[new][::-1]] = seen[new][::-1]  # of several records the first
 
     def get(self, lane: int, stretch: int, begin: int, end: int) -> _Doubles:
         """Return samples `begin` to `end` of a start of a channel, or as many of the last as kept.
@@ -114,5 +119,5 @@ class History:
         newest = int(self._end[lane])
         if stretch != self._stretch[lane] or end > newest:
             return np.empty(0)
-        begin = max(begin, newest - self.length, 0)
+        begin = max(begin, newest - self.length, int(self._begin[lane]))
         return np.asarray(_get(self._kept[lane], begin, max(begin, end)))

@@ -36,8 +36,9 @@ CONSTANTS = 12
 A_SHORT, B_SHORT, A_LONG, B_LONG, A_MIDDLE, B_MIDDLE, ON, OFF, AGAIN, NEARLY, QUIET, SILENT = range(
     CONSTANTS
 )
-LENGTHS = 6
-SETTLE, CONFIRM, SHORTEST, LONGEST, APART, N_LONG = range(LENGTHS)
+LENGTHS = 7
+SETTLE, CONFIRM, SHORTEST, LONGEST, APART, N_LONG, RESUME = range(LENGTHS)
+GOES_ON, RESTARTS, RESUMES = range(3)
 
 FEW = 6  # lanes: below, the scalar loop is quicker than a vector loop that is mostly empty
 
@@ -218,7 +219,7 @@ def advance(
     lane: _Ints,
     first: _Ints,
     count: _Ints,
-    restart: npt.NDArray[np.bool_],
+    restart: _Ints,
     samples: Samples,
     last: Samples,
     triggers: npt.NDArray[np.bool_],
@@ -237,7 +238,8 @@ def advance(
     ----------
     lane, first, count, restart : arrays of n
         The stretches, `lane` rising: number of the channel in its rate, place in `samples`,
-        length, and whether the channel starts again from rest.
+        length, and whether the channel goes on, starts again from rest, or resumes after a gap:
+        then the averages stay, and as much of settling as there was.
     samples : int32[m] or float64[m]
         Counts.
     last : int32[lanes] or float64[lanes]
@@ -257,7 +259,7 @@ def advance(
         single count does), and the power that every sample has at least.
     lengths : int64[LENGTHS]
         In samples: to settle, to confirm, of the shortest and longest trigger, between onsets,
-        and of the long average.
+        of the long average, and to resume.
     begun : int64[n, 2]
         Out: samples before each stretch since the channel's start, and how often it has started.
     peaks : float64[n]
@@ -291,11 +293,12 @@ def advance(
         while j < n and lane[j] // LANES == group:
             c = lane[j] % LANES
             m = marks[lane[j]]
-            if restart[j]:
-                for row in range(ROWS):
+            if restart[j] != GOES_ON:
+                for row in range(ROWS if restart[j] == RESTARTS else SHORT):
                     s[row * LANES + c] = constants[SILENT] - constants[SILENT]
                 last[lane[j]] = samples[first[j]]
-                m[SEEN] = 0
+                kept_up = min(m[SEEN], lengths[SETTLE] - lengths[RESUME])
+                m[SEEN] = 0 if restart[j] == RESTARTS else max(kept_up, 0)
                 m[TRIGGER] = -1
                 m[WAITING] = 0
                 m[STRETCH] += 1

@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 
-from detect import detections
+from detect import detections, kernels
 from detect.bank import ChannelBank, Precision, Trigger
 from detect.detections import Heartbeat, Motion, Pick
 from detect.hazards import readings
@@ -26,9 +26,9 @@ from stream.topics import DETECTIONS, OBSERVATIONS
 
 __all__ = ["PickOperator"]
 
-FORGETS = 25
+FORGETS = 35
 """Lengths of the long average after which nothing of the past is left in it: its state agrees to
-the last bit (tests/test_recovery.py)."""
+the last bit (tests/test_recovery.py). 25 of data; bridged gaps take two sevenths of the time."""
 
 RUN_UP_S = 2.0  # of the band-pass, before the window in which an onset is looked for
 LEAST_WINDOW = 8  # samples in which an onset can be looked for
@@ -156,7 +156,8 @@ class PickOperator:
         self._quality.inspect(channel, first, count, skip, use, rate, arrival_ns, samples)
         if not integer:
             samples, first = self._scaled(samples, channel, first, count)
-        restart = verdict == continuity.RESTART
+        restart = np.where(verdict == continuity.RESTART, kernels.RESTARTS, kernels.GOES_ON)
+        restart[verdict == continuity.BRIDGED] = kernels.RESUMES
         if not use.all():
             value, channel, rate, skip = value[use], channel[use], rate[use], skip[use]
             first, count, start_ns, restart = first[use], count[use], start_ns[use], restart[use]
@@ -172,7 +173,8 @@ class PickOperator:
         self._book.heard(channel, end_ns, peaks)
         for pick, record in self._picks(batch, value, triggers, outputs):
             outputs.append(self._output(pick, record))
-        tremors = self._tremors.advance(channel, first, count, start_ns, rate, restart, samples)
+        anew = restart != kernels.GOES_ON
+        tremors = self._tremors.advance(channel, first, count, start_ns, rate, anew, samples)
         for row, tremor in tremors:
             record = batch[int(value[row])]
             key, said = tremor.station.encode("ascii"), readings.encode(tremor)

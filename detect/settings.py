@@ -46,6 +46,10 @@ class PickSettings(Settings, frozen=True):
         float,
         Meta(description="Seconds after a start or a gap in which a channel is blind.", gt=0),
     ] = 10.0
+    resume_s: Annotated[
+        float,
+        Meta(description="Seconds after a bridged gap in which a channel is blind.", gt=0),
+    ] = 1.0
     confirm_s: Annotated[
         float,
         Meta(description="Seconds of data after a trigger that its onset is judged by.", gt=0),

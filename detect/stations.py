@@ -256,13 +256,16 @@ class StationBook:
         return [(station, at) for station, at in heard if self._still_followed(station)]
 
     def _still_followed(self, station: StationState) -> bool:
-        """Let go of picks that are too old; say whether any is left."""
+        """Let go of picks that are too old, or broken off by a gap; say whether any is left."""
         newest_ns = int(self._reports.data_end_ns[station.number])
         oldest = newest_ns - int(self._settings.follow_s * 1e9)
+        kept = []
         for pick in station.following:
-            if pick.time_ns <= oldest:
+            if pick.time_ns > oldest and self._follower.goes_on(pick):
+                kept.append(pick)
+            else:
                 self._follower.let_go(pick)
-        station.following = tuple([p for p in station.following if p.time_ns > oldest])
+        station.following = tuple(kept)
         if not station.following:
             self._followed.remove(station.number)
         return bool(station.following)

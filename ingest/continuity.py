@@ -1,7 +1,8 @@
 """The contract per channel: which samples of a record are used, and what is done with the rest.
 
-In order: used. Exact repeat: dropped. Overlap: the new tail is used. Gap or change of rate:
-used, and filters start again. Late beyond the horizon, out of order: dropped. A clock in the
+In order: used. Exact repeat: dropped. Overlap: the new tail is used. Short gap: used, filters
+start again, what was learnt of the noise stays. Longer gap or change of rate: used, all starts
+again. Late beyond the horizon, out of order: dropped. A clock in the
 future: dropped, and the channel is faulty until it has been right for a while. All is
 counted; nothing is filled in.
 """
@@ -13,6 +14,7 @@ from numba import njit
 from ingest.settings import ContinuitySettings
 
 __all__ = [
+    "BRIDGED",
     "FUTURE",
     "LATE",
     "OLD",
@@ -24,11 +26,14 @@ __all__ = [
     "Continuity",
 ]
 
-USED, RESTART, OVERLAP, REPEAT, OLD, LATE, FUTURE = range(7)
-VERDICTS = ("used", "restart", "overlap", "repeat", "out of order", "late", "future")
+USED, RESTART, BRIDGED, OVERLAP, REPEAT, OLD, LATE, FUTURE = range(8)
+VERDICTS = ("used", "restart", "bridged", "overlap", "repeat", "out of order", "late", "future")
 """Names of the verdicts, in the order of their numbers."""
 
 RATE_TOLERANCE = 0.02  # a device's measured rate wanders by under 1 %; a new rate is a new setup
+
+BRIDGED_AFTER = 2.5
+"""Lengths of a gap for which there must have been data before it."""
 
 _Ints = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
@@ -41,8 +46,9 @@ def _assess(
     count: _Ints,
     rate: _Floats,
     arrival_ns: _Ints,
-    limits: tuple[float, float, float, float],
+    limits: tuple[float, float, float, float, float],
     next_ns: _Ints,
+    began_ns: _Ints,
     last_start_ns: _Ints,
     last_count: _Ints,
     last_rate: _Floats,
@@ -52,33 +58,35 @@ def _assess(
     skip: _Ints,
 ) -> None:
     """Judge records in order; the state arrays are by channel, `tallies` by channel and verdict."""
-    tear, horizon_ns, future_ns, agree_ns = limits
+    tear, bridge_ns, horizon_ns, future_ns, agree_ns = limits
     for i in range(channel.size):
         c = channel[i]
         step = 1e9 / rate[i]
         end = start_ns[i] + np.int64(count[i] * step)
+        gap_ns = start_ns[i] - next_ns[c]
         skip[i] = 0
         if end - arrival_ns[i] > future_ns:
             verdict[i] = FUTURE
             wrong_until_ns[c] = arrival_ns[i] + agree_ns
         elif arrival_ns[i] - end > horizon_ns:
             verdict[i] = LATE
-        elif (
-            next_ns[c] == 0
-            or abs(rate[i] - last_rate[c]) > RATE_TOLERANCE * rate[i]
-            or start_ns[i] - next_ns[c] > tear * step
-        ):
+        elif next_ns[c] == 0 or abs(rate[i] - last_rate[c]) > RATE_TOLERANCE * rate[i]:
             verdict[i] = RESTART
-        elif start_ns[i] - next_ns[c] >= -tear * step:
+        elif gap_ns > tear * step:
+            enough = next_ns[c] - began_ns[c] >= BRIDGED_AFTER * gap_ns
+            verdict[i] = BRIDGED if enough and gap_ns <= bridge_ns else RESTART
+        elif gap_ns >= -tear * step:
             verdict[i] = USED
         elif end - next_ns[c] > tear * step:
             verdict[i] = OVERLAP
-            skip[i] = min(count[i], np.int64(np.rint((next_ns[c] - start_ns[i]) / step)))
+            skip[i] = min(count[i], np.int64(np.rint(-gap_ns / step)))
         elif start_ns[i] == last_start_ns[c] and count[i] == last_count[c]:
             verdict[i] = REPEAT
         else:
             verdict[i] = OLD
         tallies[c, verdict[i]] += 1
+        if verdict[i] == RESTART or verdict[i] == BRIDGED:
+            began_ns[c] = start_ns[i]
         if verdict[i] <= OVERLAP:
             next_ns[c] = end
             last_start_ns[c] = start_ns[i]
@@ -103,11 +111,13 @@ class Continuity:
     def __init__(self, settings: ContinuitySettings) -> None:
         self._limits = (
             settings.tear_samples,
+            settings.bridge_s * 1e9,
             settings.horizon_s * 1e9,
             settings.future_s * 1e9,
             settings.agree_s * 1e9,
         )
         self._next_ns = np.zeros(0, np.int64)
+        self._began_ns = np.zeros(0, np.int64)
         self._last_start_ns = np.zeros(0, np.int64)
         self._last_count = np.zeros(0, np.int64)
         self._last_rate = np.zeros(0)
@@ -128,6 +138,7 @@ class Continuity:
         more = max(channels, 2 * self._next_ns.size, 64) - self._next_ns.size
         zeros = np.zeros(more, np.int64)
         self._next_ns = np.concatenate((self._next_ns, zeros))
+        self._began_ns = np.concatenate((self._began_ns, zeros))
         self._last_start_ns = np.concatenate((self._last_start_ns, zeros))
         self._last_count = np.concatenate((self._last_count, zeros))
         self._last_rate = np.concatenate((self._last_rate, np.zeros(more)))
@@ -164,6 +175,7 @@ class Continuity:
             arrival_ns,
             self._limits,
             self._next_ns,
+            self._began_ns,
             self._last_start_ns,
             self._last_count,
             self._last_rate,

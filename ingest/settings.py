@@ -28,6 +28,14 @@ class ContinuitySettings(Settings, frozen=True):
             le=10,
         ),
     ] = 1.5
+    bridge_s: Annotated[
+        float,
+        Meta(
+            description="A gap of up to this long (s) leaves what was learnt of the noise, if "
+            "there was 2.5 times as much of data before it.",
+            ge=0,
+        ),
+    ] = 2.0
     horizon_s: Annotated[
         float,
         Meta(

@@ -13,6 +13,7 @@ from detect import detections
 from detect.detections import Heartbeat, Motion, Pick
 from detect.picker import PickOperator
 from ingest.continuity import (
+    BRIDGED,
     FUTURE,
     LATE,
     OLD,
@@ -52,7 +53,7 @@ def assessed(read, settings=SETTINGS, size=None):
         )
         verdicts += verdict.tolist()
         skips += skip.tolist()
-    assert judge.tallies[0].tolist() == np.bincount(verdicts, minlength=7).tolist()
+    assert judge.tallies[0].tolist() == np.bincount(verdicts, minlength=8).tolist()
     return [VERDICTS[v] for v in verdicts], skips
 
 
@@ -70,6 +71,7 @@ class SlowTwin:
     next_ms: int | None = None
     last: tuple = ()
     rate: float = 0.0
+    began: int = 0
 
     def judge(self, start, count, arrival, rate):
         end = start + count * 1000 // rate
@@ -78,8 +80,12 @@ class SlowTwin:
         if arrival > end + 30_000:
             return "late", 0
         tear = 1.5 * 1000 / rate
-        if self.next_ms is None or rate != self.rate or start > self.next_ms + tear:
+        if self.next_ms is None or rate != self.rate:
             answer = "restart", 0
+        elif start > self.next_ms + tear:
+            gap = start - self.next_ms
+            short = gap <= 2000 and self.next_ms - self.began >= 2.5 * gap
+            answer = "bridged" if short else "restart", 0
         elif start >= self.next_ms - tear:
             answer = "used", 0
         elif end > self.next_ms + tear:
@@ -88,14 +94,17 @@ class SlowTwin:
             return "repeat", 0
         else:
             return "out of order", 0
+        if answer[0] in ("restart", "bridged"):
+            self.began = start
         self.next_ms, self.last, self.rate = end, (start, count), rate
         return answer
 
 
 def test_the_names_stand_in_the_order_of_the_numbers():
-    names = ["used", "restart", "overlap", "repeat", "out of order", "late", "future"]
-    numbers = [USED, RESTART, OVERLAP, REPEAT, OLD, LATE, FUTURE]
-    assert [VERDICTS[n] for n in numbers] == names
+    names = "used", "restart", "bridged", "overlap", "repeat", "out of order", "late", "future"
+    numbers = [USED, RESTART, BRIDGED, OVERLAP, REPEAT, OLD, LATE, FUTURE]
+    assert names == VERDICTS
+    assert [VERDICTS[n] for n in numbers] == list(names)
 
 
 def test_in_order_all_is_used():
@@ -109,7 +118,7 @@ def test_a_clock_that_is_steered_is_no_gap(shift_ms):
     assert assessed([second(0), second(1, shift_ms=shift_ms)])[0] == ["restart", "used"]
 
 
-@pytest.mark.parametrize(("shift_ms", "verdict"), [(16, "restart"), (-16, "overlap")])
+@pytest.mark.parametrize(("shift_ms", "verdict"), [(16, "bridged"), (-16, "overlap")])
 def test_a_tear_beyond_the_tolerance_is_a_gap_or_an_overlap(shift_ms, verdict):
     assert assessed([second(0), second(1, shift_ms=shift_ms)])[0] == ["restart", verdict]
 
@@ -131,6 +140,26 @@ def test_of_an_overlap_the_tail_is_used():
 def test_what_is_older_is_out_of_order():
     read = [second(0), second(5), second(4), second(3, count=150), second(6)]
     assert assessed(read)[0] == ["restart", "restart", "out of order", "out of order", "used"]
+
+
+@pytest.mark.parametrize(
+    ("before", "gap", "verdict"),
+    [
+        (3, 1, "bridged"),
+        (2, 1, "restart"),
+        (5, 2, "bridged"),
+        (4, 2, "restart"),
+        (60, 3, "restart"),
+    ],
+)
+def test_a_short_gap_is_bridged_where_there_was_enough_before_it(before, gap, verdict):
+    read = [second(n) for n in range(before)] + [second(before + gap), second(before + gap + 1)]
+    assert assessed(read)[0][before:] == [verdict, "used"]
+
+
+def test_of_every_second_that_is_lost_none_is_bridged():
+    read = [second(2 * n) for n in range(20)]
+    assert assessed(read)[0] == ["restart"] * 20
 
 
 def test_a_gap_is_a_restart():
@@ -198,7 +227,7 @@ def test_channels_do_not_mix():
         starts + 2 * 10**9,
     )
     assert verdict.tolist() == [RESTART] * 3 + [USED] * 3
-    assert judge.tallies.shape == (3, 7)
+    assert judge.tallies.shape == (3, 8)
 
 
 times = st.integers(0, 1500).map(lambda n: START_MS + n * 10)
@@ -281,11 +310,15 @@ def test_repeated_and_old_records_give_what_the_stream_without_them_gives():
     assert len(refused(said)) == 37
 
 
-def test_after_a_gap_the_channel_is_blind_until_it_has_settled():
-    """The waves at 21 s come 1 s after a gap, those at 30 s when the channel sees again."""
-    packets = cut(ID, trace(40, [12.0, 21.0, 30.0]), RATE)
-    said = picker().process(records(packets[:18] + packets[20:]))
-    assert onset_seconds(said) == [12.0, 30.0]
+@pytest.mark.parametrize(
+    ("lost", "blind_s"),
+    [(3, SHORT.detect.pick.settle_s), (2, SHORT.detect.pick.resume_s), (1, 1.0)],
+)
+def test_after_a_gap_the_channel_is_blind_until_it_has_settled(lost, blind_s):
+    """The waves at 23 s come 2 s after a gap: one that is bridged has been forgotten by then."""
+    packets = cut(ID, trace(40, [12.0, 23.0, 33.0]), RATE)
+    said = picker().process(records(packets[: 21 - lost] + packets[21:]))
+    assert onset_seconds(said) == [12.0, *([23.0] if blind_s < 2.0 else []), 33.0]
     warming = [
         (m.time_us // 1_000_000 - START_S, s.faults)
         for m in decoded(said)
@@ -300,9 +333,9 @@ def test_after_a_gap_the_channel_is_blind_until_it_has_settled():
     assert len(warming) > 35
     settle = SHORT.detect.pick.settle_s
     for at, faults in warming:
-        blind = at <= settle or 21 < at <= 20 + settle
+        blind = at <= settle or 22 < at <= 21 + blind_s
         assert ("warming" in faults) == blind, at
-    assert onset_seconds(picker().process(records(packets))) == [12.0, 21.0, 30.0]
+    assert onset_seconds(picker().process(records(packets))) == [12.0, 23.0, 33.0]
 
 
 def test_a_gap_is_no_onset():

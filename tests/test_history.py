@@ -12,7 +12,9 @@ from detect.settings import PickSettings
 LENGTH = 17
 LANES = 3
 
-stretch = st.tuples(st.integers(0, LANES - 1), st.integers(1, 2 * LENGTH), st.booleans())
+stretch = st.tuples(
+    st.integers(0, LANES - 1), st.integers(1, 2 * LENGTH), st.booleans(), st.integers(0, 9)
+)
 
 
 @pytest.mark.kernel
@@ -27,16 +29,18 @@ def test_what_is_kept_is_what_was_put(calls, kind, begin, length):
     history.grow(1, 0)
     history.grow(LANES, 1)
     came = {lane: [] for lane in range(LANES)}
+    first = dict.fromkeys(range(LANES), 0)
     starts = dict.fromkeys(range(LANES), 0)
     value = 0
     for rows in calls:
         seen, number = [], []
         samples = []
-        for lane, count, restart in rows:
+        for lane, count, restart, at in rows:
             if restart:
                 came[lane] = []
+                first[lane] = at
                 starts[lane] += 1
-            seen.append(len(came[lane]))
+            seen.append(first[lane] + len(came[lane]))
             number.append(starts[lane])
             new = list(range(value, value + count))
             value += count
@@ -52,9 +56,9 @@ def test_what_is_kept_is_what_was_put(calls, kind, begin, length):
             np.array(samples, kind),
         )
     for lane in range(LANES):
-        all_of_it = came[lane]
+        all_of_it = [None] * first[lane] + came[lane]
         end = min(begin + length, len(all_of_it))
-        oldest = max(len(all_of_it) - LENGTH, 0)
+        oldest = max(len(all_of_it) - LENGTH, first[lane])
         expected = all_of_it[max(begin, oldest) : max(end, begin, oldest)]
         assert history.get(lane, starts[lane], begin, end).tolist() == expected
         assert history.get(lane, starts[lane] - 1, 0, 1).size == 0
