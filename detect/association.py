@@ -295,7 +295,10 @@ class Candidate(Struct):
                 self.amplitudes[station] = say
         stations = sorted(self.amplitudes)
         said = [self.amplitudes[station] for station in stations]
-        weights = [around.trust.weight(station, now_us) for station in stations]
+        weights = [
+            around.trust.weight(station, now_us) * self.belongs.get(station, 1.0)
+            for station in stations
+        ]
         self.magnitude = combine(said, settings, weights)
         if told is None:
             self._find_rupture(now_us, around)
