@@ -1236,7 +1236,8 @@ def _judge_far(
             work[at + TRAVEL + c] = travel
             work[at + START + c] = rows[i, TIME] - travel
             work[at + INVERSE + c] = inverse
-            work[at + START_S + c], work[at + INVERSE_S + c] = NEVER_S, 1.0
+            work[at + START_S + c] = NEVER_S * (1.0 + i)  # no S, and never two at one time
+            work[at + INVERSE_S + c] = 1.0
     _agreed(rows, onsets, here, work)
     for lane in range(lanes):
         c = uint64(lane)

@@ -208,13 +208,13 @@ def to_velocity(accelerometer):
 class Far(Onset):
     """A row of the reports, and what it says of a plane wave."""
 
-    def __init__(self, row, around, slowness, azimuth):
+    def __init__(self, number, row, around, slowness, azimuth):
         turn = (row[e.LONGITUDE] - around[1] + 180.0) % 360.0 - 180.0
         east = turn * e.KM_PER_DEGREE * math.cos(math.radians(around[0]))
         north = (row[e.LATITUDE] - around[0]) * e.KM_PER_DEGREE
         self.row = row
         self.travel = slowness * (east * math.sin(azimuth) + north * math.cos(azimuth))
-        self.start, self.start_s = row[e.TIME] - self.travel, e.NEVER_S
+        self.start, self.start_s = row[e.TIME] - self.travel, e.NEVER_S * (1.0 + number)
         self.variance, self.variance_s = row[e.SIGMA] ** 2 + e.FAR_SIGMA_S**2, 1.0
         self.trust = row[e.TRUST]
         self.as_velocity = to_velocity(row[e.ACCELEROMETER])
@@ -265,7 +265,7 @@ def plane_wave(around, rows, onsets, silent_after_s):
     for slowness in e.FAR_SLOWNESSES:
         for k in range(e.FAR_AZIMUTHS):
             azimuth = 2.0 * math.pi * k / e.FAR_AZIMUTHS
-            reports = [Far(row, around, slowness, azimuth) for row in rows]
+            reports = [Far(i, row, around, slowness, azimuth) for i, row in enumerate(rows)]
             logs.append(one_wave(reports, onsets, silent_after_s))
     top = max(logs)
     return top + math.log(sum(math.exp(log - top) for log in logs) / len(logs))

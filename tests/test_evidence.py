@@ -140,6 +140,15 @@ def test_a_plane_wave_is_judged_as_by_the_twin(onsets, silent, loud):
     assert found == pytest.approx(twin.plane_wave(AROUND, rows, onsets, SILENT_AFTER_S), abs=NEAR)
 
 
+def test_a_plane_wave_begins_when_some_onset_does():
+    """Twelve onsets that no wave has in common: it may have made one of them."""
+    rows = made_rows(np.random.default_rng(3), 12, 0)
+    rows[:, e.AMPLITUDE], rows[:, e.OTHER], rows[:, e.TRUST] = math.nan, 1e-6, 1.0
+    rows[:, e.TIME] = 1000.0 * np.arange(12) ** 2
+    one = e.plane_wave(*AROUND, rows[:1], 1, SILENT_AFTER_S)
+    assert e.plane_wave(*AROUND, rows, 12, SILENT_AFTER_S) > one - 12.0
+
+
 def test_exp_and_log_are_those_of_the_library():
     random = np.random.default_rng(1)
     for x in (*random.uniform(-700.0, 700.0, 300), *random.normal(0.0, 2.0, 300), 0.0):
