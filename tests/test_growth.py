@@ -43,5 +43,5 @@ def test_half_of_the_peak_comes_with_s_in_a_real_large_earthquake():
     found = sorted(growth.late_s(event))
     assert event.magnitude == pytest.approx(7.1)
     assert len(found) == 3
-    assert 0.0 < found[0]
+    assert found[0] > 0.0
     assert found[-1] < 12.0
