@@ -8,6 +8,7 @@ folder alone, all others together.
 import argparse
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct
@@ -24,7 +25,7 @@ AFTER_P_S = 1.5  # from when on another onset counts
 EDGES_S = (-2.0, 3.0, 8.0, 15.0, 25.0, 40.0, 60.0, 100.0)  # after S
 NAMES = (
     "P to S-2",
-    *(f"S{a:+g} to {b:+g}" for a, b in zip(EDGES_S, EDGES_S[1:], strict=False)),
+    *(f"S{a:+g} to {b:+g}" for a, b in pairwise(EDGES_S)),
 )
 RATIOS = (6.0, 12.0)
 GREAT = 7.0

@@ -36,9 +36,9 @@ NEAREST = 3  # stations that must have settled
 FITS_S, FITS_KM = 6.0, 100.0
 RIGHT = 0.5  # of a magnitude
 
-HEAD = """| s before | scale | recordings | event of its own | confirmed | later, s: median \
-| else covered by the earlier event |
-|---|---|---|---|---|---|---|"""
+HEAD = """| s before | scale | recordings | event of its own | to the end | confirmed \
+| confirmed later, s: median | else covered by the earlier event |
+|---|---|---|---|---|---|---|---|"""
 
 
 class Told(Struct, frozen=True):
@@ -48,12 +48,15 @@ class Told(Struct, frozen=True):
     ----------
     first_s, confirmed_s
         After the origin: when it was first told there and then, and when confirmed since.
+    stays
+        Whether the last revision is there and then too.
     magnitude
         In the end.
     """
 
     first_s: float
     confirmed_s: float | None
+    stays: bool
     magnitude: float | None
 
 
@@ -148,7 +151,8 @@ def told(outcome: Outcome, truth: Catalogue, other_us: int | None = None) -> Tol
             continue
         sure = next((e for e in revisions[first:] if e.status == "confirmed"), None)
         confirmed_s = None if sure is None else after_s(sure)
-        found.append(Told(after_s(revisions[first]), confirmed_s, revisions[-1].magnitude))
+        last = revisions[-1]
+        found.append(Told(after_s(revisions[first]), confirmed_s, fits(last), last.magnitude))
     return min(found, key=lambda one: one.first_s, default=None)
 
 
@@ -187,9 +191,10 @@ def lines(found: Iterable[Case]) -> Iterator[str]:
         rest = [case for case in some if case.main is None]
         delay = f"{np.median(later):.1f}" if later else "-"
         within = f"{sum(map(covered, rest))} of {len(rest)}" if rest else "-"
+        stay = sum(main.stays for main, _ in own)
         confirmed = sum(a is not None for a, _ in sure)
         yield (
-            f"| {seconds} | {scale:g} | {len(some)} | {len(own)} | {confirmed} | {delay} "
+            f"| {seconds} | {scale:g} | {len(some)} | {len(own)} | {stay} | {confirmed} | {delay} "
             f"| {within} |"
         )
 

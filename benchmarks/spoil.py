@@ -197,7 +197,8 @@ def _samples(
         case "burst":
             since = np.maximum(times - (when.origin_s - BURST_S), 0.0)
             shape = np.minimum(since / BURST_RISES_S, 1.0) * np.exp(-since / BURST_FADES_S)
-            return samples + BURST * peak * shape * chance.normal(size=samples.size)
+            noise = chance.normal(0.0, BURST * peak, samples.size)
+            return samples + np.asarray(noise * shape)
         case "noisy":
             return samples + chance.normal(0.0, NOISE * peak, samples.size)
         case "gain x10":
@@ -207,7 +208,7 @@ def _samples(
         case "drift":
             return samples + OFFSET * peak + DRIFT * peak * (times - times[0])
         case "hum":
-            return samples + HUM * peak * np.sin(2.0 * np.pi * HUM_HZ * times)
+            return samples + HUM * peak * np.asarray(np.sin(2.0 * np.pi * HUM_HZ * times))
     raise ValueError(f"{kind} is none of {', '.join(KINDS)}")
 
 
