@@ -196,9 +196,8 @@ def _samples(
             return np.full_like(samples, DEAD)
         case "burst":
             since = np.maximum(times - (when.origin_s - BURST_S), 0.0)
-            shape = np.minimum(since / BURST_RISES_S, 1.0) * np.exp(-since / BURST_FADES_S)
-            noise = chance.normal(0.0, BURST * peak, samples.size)
-            return samples + np.asarray(noise * shape)
+            shape: Samples = np.minimum(since / BURST_RISES_S, 1.0) * np.exp(-since / BURST_FADES_S)
+            return samples + chance.normal(0.0, BURST * peak, samples.size) * shape
         case "noisy":
             return samples + chance.normal(0.0, NOISE * peak, samples.size)
         case "gain x10":
@@ -206,9 +205,10 @@ def _samples(
         case "gain /10":
             return middle + (samples - middle) / 10.0
         case "drift":
-            return samples + OFFSET * peak + DRIFT * peak * (times - times[0])
+            return samples + peak * np.asarray(OFFSET + DRIFT * (times - times[0]))
         case "hum":
-            return samples + HUM * peak * np.asarray(np.sin(2.0 * np.pi * HUM_HZ * times))
+            wave = np.sin(2.0 * np.pi * HUM_HZ * times)
+            return np.asarray(samples + HUM * peak * wave)
     raise ValueError(f"{kind} is none of {', '.join(KINDS)}")
 
 
