@@ -170,6 +170,12 @@ def test_a_dead_channel_is_constant():
     assert set(changed("dead")) == {17.0}
 
 
+def test_every_channel_of_a_dead_station_is_constant():
+    held = miniseed.decode([p.value for p in one("dead", PACKETS)])
+    assert len(np.unique(held.code, axis=0)) > 1
+    assert set(np.concatenate([held.of(i) for i in range(len(held.value))]).tolist()) == {17}
+
+
 def test_a_burst_is_15_s_before_the_origin_and_short():
     off = np.abs(changed("burst") - COUNTS)
     since = TIMES - (ORIGIN_S - 15)
