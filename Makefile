@@ -12,7 +12,7 @@ SEEDS ?= 1 2 3
 DATA ?= ../shared/data
 EARTHQUAKES := $(sort $(dir $(wildcard $(DATA)/*/event.quakeml $(DATA)/openeew-mexico/*/event.quakeml)))
 
-.PHONY: help install demo check test properties faults throughput fuzz scores calibration performance constraints clean
+.PHONY: help install demo check test properties faults throughput fuzz scores calibration robustness performance constraints clean
 
 help:
 	@echo "make install      the command alatau in $(BIN)"
@@ -24,6 +24,7 @@ help:
 	@echo "make throughput   how many stations this machine carries through Kafka"
 	@echo "make fuzz         a million damaged records against libmseed, a minute or more"
 	@echo "make scores       score the recordings in $(DATA): docs/scores.md"
+	@echo "make robustness   the same with bad data and doublets, ten minutes: docs/robustness.md"
 	@echo "make performance  measure the detector beside others: docs/performance.md"
 	@echo "make constraints  pin the newest versions of all dependencies"
 	@echo "make clean        take away what was built, but not $(VENV) and out/"
@@ -90,6 +91,9 @@ scores: $(VENV)/installed
 calibration: $(VENV)/installed
 	mkdir -p out
 	$(BIN)/python -m benchmarks.calibration $(EARTHQUAKES) $(DATA)/noise-openeew-mexico --json out/calibration.json
+
+robustness: $(VENV)/installed
+	$(BIN)/python -m benchmarks.robustness_page $(EARTHQUAKES) --page docs/robustness.md
 
 performance: $(VENV)/installed-dev
 	mkdir -p out
