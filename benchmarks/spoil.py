@@ -14,7 +14,7 @@ from ingest.sources.archive import Packet
 
 LATE_MS = 8_000
 CLOCK_US = 5_000_000
-LOST, SOME_LOST = 0.3, 0.05
+LOST = {"gaps": 0.3, "some gaps": 0.1, "few gaps": 0.05}
 AGAIN_MS = 3_000
 FAILS_S = 1.0
 HELD_S, HELD_UNTIL_S = 20.0, 5.0  # before P, and after it
@@ -34,7 +34,8 @@ KINDS = {
     "fast": "clock 5 s fast",
     "slow": "clock 5 s slow",
     "gaps": "30 % of packets lost",
-    "thin gaps": "5 % of packets lost",
+    "some gaps": "10 % of packets lost",
+    "few gaps": "5 % of packets lost",
     "doubled": "packets twice",
     "fails": "nothing from 1 s after P on",
     "outage": "held back, all at once 5 s after P",
@@ -151,10 +152,8 @@ def spoiled(
             return [_clock(p, CLOCK_US) for p in packets]
         case "slow":
             return [_clock(p, -CLOCK_US) for p in packets]
-        case "gaps":
-            return [p for p in packets if chance.random() >= LOST]
-        case "thin gaps":
-            return [p for p in packets if chance.random() >= SOME_LOST]
+        case "gaps" | "some gaps" | "few gaps":
+            return [p for p in packets if chance.random() >= LOST[kind]]
         case "doubled":
             waits = chance.integers(0, AGAIN_MS, len(packets), endpoint=True).tolist()
             again = zip(packets, waits, strict=True)

@@ -2,8 +2,8 @@
 
 Each recording is replayed with what the nearest station, the second nearest or the three nearest
 send spoiled in one way (`benchmarks.spoil`), and scored as `alatau score` does. The three nearest
-are spoiled where more than five stations are. ``--page FILE`` writes the table, else it is
-printed.
+are spoiled where more than five stations are. All stations lose packets, too. ``--page FILE``
+writes the table, else it is printed.
 """
 
 import argparse
@@ -21,9 +21,10 @@ from detect.traveltimes import TravelTimes
 from ingest.sources.archive import Recording
 from replay.score import Score, score
 
-NEAREST, SECOND, THREE = "nearest", "second nearest", "three nearest"
+NEAREST, SECOND, THREE, ALL = "nearest", "second nearest", "three nearest", "all"
 ENOUGH = 5  # three may be spoiled where there are more
 ALONE = ("burst",)  # at three stations at once it would be an earthquake
+EVERYWHERE = ("gaps", "some gaps", "few gaps")
 
 HEAD = """| spoiled | of | recordings | missed | not confirmed | false events | false alerts \
 | false before P | confirmed later, s: median | worst |
@@ -52,9 +53,12 @@ class Case(Struct, frozen=True):
 def variants(known: Known, tables: TravelTimes) -> Iterator[tuple[str, str, Recording]]:
     """Spoil a recording in every way; chance is the same for the same way and folder."""
     near = known.nearest
-    chosen = {NEAREST: near[:1], SECOND: near[1:2], THREE: near[:3] if len(near) > ENOUGH else []}
+    three = near[:3] if len(near) > ENOUGH else []
+    chosen = {NEAREST: near[:1], SECOND: near[1:2], THREE: three, ALL: near}
     for kind in KINDS:
         for which, stations in chosen.items():
+            if which == ALL and kind not in EVERYWHERE:
+                continue
             if stations and not (which == THREE and kind in ALONE):
                 yield kind, which, variant(known, kind, which, stations, tables)
 
@@ -121,7 +125,7 @@ def lines(found: Iterable[Case]) -> Iterator[str]:
     for case in found:
         groups.setdefault((case.kind, case.which), []).append(case)
     kinds = ["", *KINDS]
-    whiches = ["", NEAREST, SECOND, THREE]
+    whiches = ["", NEAREST, SECOND, THREE, ALL]
     for key in sorted(groups, key=lambda key: (kinds.index(key[0]), whiches.index(key[1]))):
         yield row(groups[key])
 
