@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct, field
 
 from detect.coda import onsets_after, strong_enough
-from detect.detections import Pick
+from detect.detections import Pick, PickMotion
 from detect.events import Arrival, Earthquake, Shaking, Status
 from detect.evidence import AMPLITUDE_SIGMA, s_amplitude
 from detect.geodesy import distance_azimuth, distances_km
@@ -78,6 +78,8 @@ class Surroundings(Struct, frozen=True):
         How the stations are, and how far they are believed.
     onsets
         All onsets of late, P or S, by station, in order of time.
+    events
+        All that are in the making, by id.
     settings, tables
         Of the room; travel times.
     """
@@ -85,6 +87,7 @@ class Surroundings(Struct, frozen=True):
     network: Network
     trust: Trust
     onsets: dict[str, list[Pick]]
+    events: dict[str, "Candidate"]
     settings: DetectSettings
     tables: TravelTimes
 
@@ -268,7 +271,7 @@ class Candidate(Struct):
         places, sure_km = self._places()
         for station in sorted(self.picks) if told is None else sorted(told & self.picks.keys()):
             pick = self.picks[station]
-            motions = around.network.grown(pick.id)
+            motions = self._motions(pick, around)
             if around.network.drowned(pick):
                 self.amplitudes.pop(station, None)
                 continue
@@ -305,6 +308,14 @@ class Candidate(Struct):
         if self.magnitude is not None and self.rupture is not None:
             self.magnitude = along_line(self.magnitude, self.rupture)
 
+    def _motions(self, pick: Pick, around: Surroundings) -> Sequence[PickMotion]:
+        """Return how the motion since a pick grew, until another event reached its station."""
+        motions = around.network.grown(pick.id)
+        ends_us = claimed_us(pick, around)
+        if ends_us is None:
+            return motions
+        return [m for m in motions if m.elapsed_s <= (ends_us - pick.time_us) * 1e-6]
+
     def _places(self) -> tuple[tuple[tuple[float, float, float], ...], float]:
         """Return where the source may be, and how sure each place is (km)."""
         source = self.source
@@ -320,9 +331,10 @@ class Candidate(Struct):
         felt = []
         for station in sorted(self.amplitudes):
             pick = self.picks[station]
-            motion = around.network.motion(pick.id)
-            if motion is None or not self.amplitudes[station].is_s:
+            motions = self._motions(pick, around)
+            if not motions or not self.amplitudes[station].is_s:
                 continue
+            motion = motions[-1]
             end_s = (pick.time_us - self.origin_us) * 1e-6 + motion.elapsed_s
             s_s = around.tables.s(self.distance_km(pick), self.source.depth_km)
             if motion.pgv > 0.0 and end_s > s_s:
@@ -469,6 +481,17 @@ def find_source(
     )
 
 
+def claimed_us(pick: Pick, around: Surroundings) -> int | None:
+    """Return when a station had its next pick that is another event's; None without one."""
+    station = pick.station
+    later = [
+        event.picks[station].time_us
+        for event in around.events.values()
+        if station in event.picks and event.belongs.get(station, 0.0) >= BELONGS
+    ]
+    return min((time_us for time_us in later if time_us > pick.time_us), default=None)
+
+
 def explained(pick: Pick, now_us: int, around: Surroundings, rivals: Iterable[Candidate]) -> float:
     """Density (1/s, and 1/decade where there is an amplitude) of events' making an onset."""
     accelerometer = around.network.accelerometer(pick.station)
@@ -490,7 +513,9 @@ def _onset(
     network, trust = around.network, around.trust
     accelerometer = network.accelerometer(pick.station)
     # A clipped peak is too low, but tells noise and far earthquakes from near ones all the same.
-    amplitude, elapsed_s = network.peak(pick, now_us, own=begins) or (None, 0.0)
+    ends_us = claimed_us(pick, around)
+    own = begins or ends_us is not None
+    amplitude, elapsed_s = network.peak(pick, now_us, own=own) or (None, 0.0)
     noise = network.noise(pick, now_us)
     if noise is None:
         noise = (-3.0 if amplitude is None else amplitude) - UNKNOWN_NOISE
@@ -502,6 +527,7 @@ def _onset(
         (p.time_us - base_us) * 1e-6
         for p in around.onsets.get(pick.station, ())
         if S_AFTER_P_S <= (p.time_us - pick.time_us) * 1e-6 <= LATER_S
+        and (ends_us is None or p.time_us < ends_us)
     ]
     return Onset(
         latitude=pick.latitude,

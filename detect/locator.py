@@ -81,10 +81,12 @@ class LocateOperator:
         self._trust = Trust(settings.trust)
         self._plum = Plum()
         self._onsets: dict[str, list[Pick]] = {}
-        self._around = Surroundings(self._network, self._trust, self._onsets, settings, tables)
+        self._active: dict[str, Candidate] = {}
+        self._around = Surroundings(
+            self._network, self._trust, self._onsets, self._active, settings, tables
+        )
         self._pool: dict[str, Pick] = {}
         self._tried: dict[str, float] = {}
-        self._active: dict[str, Candidate] = {}
         self._ids: dict[str, int] = {}
         self._now_us = 0
         self._second = 0
@@ -497,11 +499,22 @@ class LocateOperator:
         if not more:
             return None
         rivals = [c for c in self._rivals(keep, keep.base_us) if c.id != drop.id]
-        odds = []
-        for picks in (keep.picks, keep.picks | more):
-            ordered = sorted(picks.values(), key=_in_time)
-            odds.append(find_source(ordered, self._now_us, self._around, rivals).log_odds)
-        return ordered if odds[1] >= odds[0] + max(drop.source.log_odds, GAIN) else None
+        alone = sorted(keep.picks.values(), key=_in_time)
+        apart = find_source(alone, self._now_us, self._around, rivals)
+        ordered = sorted((keep.picks | more).values(), key=_in_time)
+        one = find_source(ordered, self._now_us, self._around, rivals)
+        if one.log_odds < apart.log_odds + max(drop.source.log_odds, GAIN):
+            return None
+        whole = Candidate(keep.id, ordered[0].time_us, keep.picks | more, one, keep.created_us)
+        others = [
+            pick
+            for station, pick in drop.picks.items()
+            if station in keep.picks and pick.id != keep.picks[station].id
+        ]
+        left = sum(
+            explained(pick, self._now_us, self._around, [whole]) <= EXPLAINED for pick in others
+        )
+        return ordered if left == 0 else None
 
 
 def _in_time(pick: Pick) -> tuple[int, str]:
