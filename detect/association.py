@@ -48,6 +48,7 @@ LATER_S = 60.0  # onsets so long after P may be its S
 S_AFTER_P_S = 0.7
 JUST_PICKED_S = 30.0  # a station that has picked so long before, or later, may not see P
 BELONGS = 0.5
+LIKELY = 0.5  # probability from which an event takes over what stations feel
 
 S_SHARE = 0.5
 S_SPREAD_S = 1.0
@@ -220,17 +221,22 @@ class Candidate(Struct):
             as_p = _student(p_residual / sigma) / sigma
         sigma = math.hypot(sigma, S_SPREAD_S + S_SPREAD_SHARE * s_minus_p)
         as_s = S_SHARE * _student(s_residual / sigma) / sigma
-        size = max(self.size, self.source.magnitude)
         sigma_km = self.source.epicentre_sigma_km
+        size = max(self.size, self.source.magnitude)
         after = onsets_after(p_residual, s_minus_p, sigma_km, size)
         coda, coda_a_decade = strong_enough(after, pick.snr)
         if amplitude is None:
             return float(as_p + as_s + coda)
-        strongest = s_amplitude(accelerometer, size, self.distance_km(pick), self.source.depth_km)
-        over = max(amplitude - strongest, 0.0) / AMPLITUDE_SIGMA
+        over = self.over(pick, amplitude, accelerometer)
         weak = math.exp(-0.5 * over * over)
         wave = (as_p + as_s) * (PER_DECADE * weak + WAVE_OUTLIERS)
         return float(wave + coda_a_decade * weak)
+
+    def over(self, pick: Pick, amplitude: float, accelerometer: bool) -> float:
+        """Return by how many sigmas an amplitude is larger than that of its S wave; 0 or more."""
+        size = max(self.size, self.source.magnitude)
+        strongest = s_amplitude(accelerometer, size, self.distance_km(pick), self.source.depth_km)
+        return max(amplitude - strongest, 0.0) / AMPLITUDE_SIGMA
 
     def relocate(self, now_us: int, around: Surroundings, rivals: Iterable["Candidate"]) -> None:
         """Find the source anew from all that is known by now.
@@ -309,12 +315,12 @@ class Candidate(Struct):
             self.magnitude = along_line(self.magnitude, self.rupture)
 
     def _motions(self, pick: Pick, around: Surroundings) -> Sequence[PickMotion]:
-        """Return how the motion since a pick grew, until another event reached its station."""
+        """Return how the motion since a pick grew, until a larger event reached its station."""
         motions = around.network.grown(pick.id)
-        ends_us = claimed_us(pick, around)
-        if ends_us is None:
+        end_us = ends_us(pick, around)
+        if end_us is None:
             return motions
-        return [m for m in motions if m.elapsed_s <= (ends_us - pick.time_us) * 1e-6]
+        return [m for m in motions if m.elapsed_s <= (end_us - pick.time_us) * 1e-6]
 
     def _places(self) -> tuple[tuple[tuple[float, float, float], ...], float]:
         """Return where the source may be, and how sure each place is (km)."""
@@ -481,15 +487,27 @@ def find_source(
     )
 
 
-def claimed_us(pick: Pick, around: Surroundings) -> int | None:
-    """Return when a station had its next pick that is another event's; None without one."""
+def ends_us(pick: Pick, around: Surroundings) -> int | None:
+    """Return when what a station feels since a pick is no more of its event, but of a larger one.
+
+    That is when P of the larger one came there, or should have; None while there is none.
+    """
     station = pick.station
-    later = [
-        event.picks[station].time_us
-        for event in around.events.values()
-        if station in event.picks and event.belongs.get(station, 0.0) >= BELONGS
-    ]
-    return min((time_us for time_us in later if time_us > pick.time_us), default=None)
+    events = around.events.values()
+    held = [e for e in events if station in e.picks and e.picks[station].id == pick.id]
+    if not held:
+        return None
+    ends: list[int] = []
+    for event in events:
+        if event.size <= held[0].size or event.source.probability < LIKELY:
+            continue
+        distance = event.distance_km(pick)
+        due_us = event.origin_us + round(around.tables.p(distance, event.source.depth_km) * 1e6)
+        if event.belongs.get(station, 0.0) >= BELONGS:
+            due_us = event.picks[station].time_us
+        if due_us > pick.time_us:
+            ends.append(due_us)
+    return min(ends, default=None)
 
 
 def explained(pick: Pick, now_us: int, around: Surroundings, rivals: Iterable[Candidate]) -> float:
@@ -513,8 +531,8 @@ def _onset(
     network, trust = around.network, around.trust
     accelerometer = network.accelerometer(pick.station)
     # A clipped peak is too low, but tells noise and far earthquakes from near ones all the same.
-    ends_us = claimed_us(pick, around)
-    own = begins or ends_us is not None
+    end_us = ends_us(pick, around)
+    own = begins or end_us is not None
     amplitude, elapsed_s = network.peak(pick, now_us, own=own) or (None, 0.0)
     noise = network.noise(pick, now_us)
     if noise is None:
@@ -527,7 +545,7 @@ def _onset(
         (p.time_us - base_us) * 1e-6
         for p in around.onsets.get(pick.station, ())
         if S_AFTER_P_S <= (p.time_us - pick.time_us) * 1e-6 <= LATER_S
-        and (ends_us is None or p.time_us < ends_us)
+        and (end_us is None or p.time_us < end_us)
     ]
     return Onset(
         latitude=pick.latitude,

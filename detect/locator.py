@@ -49,8 +49,9 @@ TWICE = math.log10(2.0)  # later only when it has grown by so much
 
 ONE_EVENT_KM = 100.0  # events further apart, or later, are not asked whether they are one
 ONE_EVENT_S = 40.0
-EXPLAINED = 0.02  # density above which an onset is that of a known event and begins no other
+EXPLAINED = 0.1  # density above which an onset is that of a known event and begins no other
 ONE_ONSET_US = 1_000_000  # picks of one station, marked P and S, so close are one onset
+TOO_STRONG = 3.0  # sigmas over the S wave of an event: what is stronger is of another
 GAIN = 1.0  # of log odds, that the picks of another event must bring to be of this one
 ABSENT = math.inf
 
@@ -294,7 +295,13 @@ class LocateOperator:
         if best is None and best_as_s is not None:
             others = [c for c in self._in_order() if c.id != best_as_s.id]
             if explained(pick, self._now_us, self._around, others) <= EXPLAINED:
+                self._pool[pick.id] = pick  # it may be P of another as well
+                yield from self._begin(pick)
+                if pick.id not in self._pool:
+                    return
                 best = best_as_s
+        if best is not None and self._too_strong(pick, best):
+            best = None
         if best is None and pick.phase == "S" and not hidden:
             return
         if best is not None:
@@ -317,6 +324,12 @@ class LocateOperator:
         for earlier in list(onsets):  # of which this may be S
             if earlier.id in self._pool and earlier.time_us < pick.time_us - ONE_ONSET_US:
                 yield from self._begin(earlier)
+
+    def _too_strong(self, pick: Pick, candidate: Candidate) -> bool:
+        """Say whether an onset is far stronger than anything that an event should make there."""
+        peak = self._network.peak(pick, self._now_us, own=True)
+        accelerometer = self._network.accelerometer(pick.station)
+        return peak is not None and candidate.over(pick, peak[0], accelerometer) > TOO_STRONG
 
     def _join(self, pick: Pick) -> Iterator[Earthquake]:
         """Give a free pick to an event of which it tells where it is.
@@ -395,11 +408,20 @@ class LocateOperator:
             return
         for p in kept:
             self._pool.pop(p.id, None)
+            self._take_back(p)
         candidate.weigh(self._now_us, self._around)
         self._active[candidate.id] = candidate
         self._ids[candidate.id] = candidate.base_us
         yield from self._assess(candidate, f"P at {len(kept)} stations")
         yield from self._merge(candidate)
+
+    def _take_back(self, pick: Pick) -> None:
+        """Take a pick from the event that had it as its S."""
+        for candidate in self._in_order():
+            held = candidate.picks.get(pick.station)
+            if held is not None and held.id == pick.id:
+                del candidate.picks[pick.station]
+                candidate.stale = True
 
     def _too_many(self, sooner: Iterable[Pick], rivals: list[Candidate]) -> bool:
         """Say whether `MOST_TRIED` stations have free picks that are tried before another.
