@@ -198,6 +198,39 @@ def test_an_earthquake_soon_after_a_smaller_one_at_its_place_is_one_of_its_own(a
     assert fore.magnitude < 4.5
 
 
+@pytest.mark.parametrize("after_s", [12, 15, 20])
+def test_a_small_foreshock_has_no_part_in_what_comes_after_it(after_s):
+    """Three stations saw the foreshock; the mainshock's picks are none of its, nor its motion."""
+    few = dict(list(NETWORK.items())[:3])
+    later_us = ORIGIN_US + after_s * 1_000_000
+    first = earthquake_picks(few, SOURCE, ORIGIN_US, delay_s=0.4)
+    second = earthquake_picks(NETWORK, SOURCE, later_us, delay_s=0.4)
+    small = moved(first, SOURCE, ORIGIN_US, magnitude=3.0, lasts_s=after_s)
+    large = moved(second, SOURCE, later_us, magnitude=6.0)
+    by_station = {p.station: p for _, p in first}
+
+    def made(name, time_us):
+        """What is felt since the older pick goes on growing when the mainshock comes."""
+        shaken = large(name, time_us)
+        if shaken and name in by_station:
+            (since,) = shaken["since_picks"]
+            told = by_station[name]
+            elapsed_s = (time_us - 500_000 - told.time_us) * 1e-6
+            older = msgspec.structs.replace(since, pick_id=told.id, elapsed_s=elapsed_s, pd_m=())
+            return {"since_picks": (older, since)}
+        return shaken or small(name, time_us)
+
+    read = records(first, second, frames(NETWORK, START_US, later_us + 30_000_000, made=made))
+    fore, main = last_of(revisions(read))
+    assert main.status == "confirmed"
+    assert abs(main.origin_time_us - later_us) < 1_000_000
+    assert main.magnitude == pytest.approx(6.0, abs=0.4)
+    assert len([a for a in main.arrivals if a.phase == "P"]) == 6
+    assert apart_km(fore, SOURCE) < 15.0
+    assert abs(fore.origin_time_us - ORIGIN_US) < 3_000_000
+    assert fore.magnitude < 4.0
+
+
 @pytest.mark.parametrize("fault", ["clock", "late", "flat", "stuck", "warming"])
 def test_picks_with_a_fault_do_not_count(fault):
     faulty = [(at, msgspec.structs.replace(p, faults=(fault,))) for at, p in PICKS]
