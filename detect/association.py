@@ -172,7 +172,7 @@ class Candidate(Struct):
     def sites(self, trust: Trust) -> int:
         """Count the independent places whose picks belong to it."""
         agreed = [
-            (p.station, p.latitude, p.longitude)
+            (s, p.latitude, p.longitude)
             for s, p in sorted(self.picks.items())
             if self.belongs.get(s, 0.0) >= BELONGS
         ]

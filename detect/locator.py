@@ -295,10 +295,11 @@ class LocateOperator:
         if best is None and best_as_s is not None:
             others = [c for c in self._in_order() if c.id != best_as_s.id]
             if explained(pick, self._now_us, self._around, others) <= EXPLAINED:
-                self._pool[pick.id] = pick  # it may be P of another as well
-                yield from self._begin(pick)
-                if pick.id not in self._pool:
-                    return
+                if pick.phase == "P":
+                    self._pool[pick.id] = pick  # it may be P of another as well
+                    yield from self._begin(pick)
+                    if pick.id not in self._pool:
+                        return
                 best = best_as_s
         if best is not None and self._too_strong(pick, best):
             best = None
@@ -478,11 +479,13 @@ class LocateOperator:
                 )
             return
         stood = said is not None and said.status == "confirmed"
-        seen = candidate.sites(self._trust) >= locate.confirmed_stations
         confirmed = (
             stood
             or probability >= locate.sure_probability
-            or (seen and probability >= locate.confirmed_probability)
+            or (
+                probability >= locate.confirmed_probability
+                and candidate.sites(self._trust) >= locate.confirmed_stations
+            )
             or (probability >= NEARLY_SURE and strong_pair(candidate.shaking))
         )
         status: Status = "confirmed" if confirmed else "provisional"
