@@ -267,6 +267,14 @@ class Candidate(Struct):
         self.as_s = frozenset(station for station, as_p, as_s in shares if as_s > as_p)
         self.silent = round(sum(source.missing))
 
+    def give_up(self, station: str) -> None:
+        """Let go of a station's pick, and of all that was made of it."""
+        del self.picks[station]
+        self.belongs.pop(station, None)
+        self.amplitudes.pop(station, None)
+        self.as_s -= {station}
+        self.stale = True
+
     def weigh(self, now_us: int, around: Surroundings, told: set[str] | None = None) -> None:
         """Find the magnitude anew, from the stations that told something, or from all."""
         settings, tables = around.settings.magnitude, around.tables
@@ -503,7 +511,7 @@ def ends_us(pick: Pick, around: Surroundings) -> int | None:
             continue
         distance = event.distance_km(pick)
         due_us = event.origin_us + round(around.tables.p(distance, event.source.depth_km) * 1e6)
-        if event.belongs.get(station, 0.0) >= BELONGS:
+        if station in event.picks and event.belongs.get(station, 0.0) >= BELONGS:
             due_us = event.picks[station].time_us
         if due_us > pick.time_us:
             ends.append(due_us)

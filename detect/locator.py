@@ -421,8 +421,7 @@ class LocateOperator:
         for candidate in self._in_order():
             held = candidate.picks.get(pick.station)
             if held is not None and held.id == pick.id:
-                del candidate.picks[pick.station]
-                candidate.stale = True
+                candidate.give_up(pick.station)
 
     def _too_many(self, sooner: Iterable[Pick], rivals: list[Candidate]) -> bool:
         """Say whether `MOST_TRIED` stations have free picks that are tried before another.

@@ -18,7 +18,7 @@ TINY = 1e-300  # a variance of nothing has no logarithm
 JUMPS = 3  # changes from sample to sample: a spike of two samples has three, a step has one
 SPIKES = 3  # so many, but in no more than this share of all changes: few at a low rate
 SPIKY = 0.25
-GLITCH_SHARE = 0.95  # of the energy of all changes (docs/performance.md)
+GLITCH_SHARE = 0.95  # of the energy of all changes (docs/calibration.md)
 GLITCH_REST = 2.0  # times the noise before, root mean square: what the others may still have
 
 
