@@ -1,5 +1,6 @@
 """Onsets after P: in which stretch they are counted, and for how long a station could tell."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,21 @@ from detect import traveltimes
 
 NEAR = Path(__file__).resolve().parents[1] / "benchmarks" / "events" / "ridgecrest-2019-near"
 (KNOWN,) = earthquakes.read([NEAR])
-PICKS = earthquakes.played(KNOWN.recording).picks
 TABLES = traveltimes.load()
 STATION = KNOWN.nearest[0]
 P_S = TABLES.p(KNOWN.away_km[STATION], KNOWN.depth_km)
 S_S = TABLES.s(KNOWN.away_km[STATION], KNOWN.depth_km)
 
 
+@cache
+def picks():
+    """What is picked in the recording, played once."""
+    return earthquakes.played(KNOWN.recording).picks
+
+
 def heard(*picks):
     """Picks at the nearest station: seconds after the origin, and signal-to-noise ratio."""
-    some = PICKS[0]
+    some = picks()[0]
     return [
         replace(
             some, pick=replace(some.pick, time_us=KNOWN.truth.time_us + round(t * 1e6), snr=snr)
