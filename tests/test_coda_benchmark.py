@@ -19,14 +19,14 @@ S_S = TABLES.s(KNOWN.away_km[STATION], KNOWN.depth_km)
 
 
 @cache
-def picks():
+def recorded():
     """What is picked in the recording, played once."""
     return earthquakes.played(KNOWN.recording).picks
 
 
 def heard(*picks):
     """Picks at the nearest station: seconds after the origin, and signal-to-noise ratio."""
-    some = picks()[0]
+    some = recorded()[0]
     return [
         replace(
             some, pick=replace(some.pick, time_us=KNOWN.truth.time_us + round(t * 1e6), snr=snr)
