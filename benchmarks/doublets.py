@@ -7,7 +7,6 @@ not settled 15 s before P of the copy are left out, as are those whose clean rep
 the earthquake.
 """
 
-import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -16,7 +15,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from benchmarks import earthquakes
+from benchmarks import earthquakes, pages
 from benchmarks.earthquakes import Known, having, played
 from benchmarks.spoil import Samples, changed
 from detect import traveltimes
@@ -201,15 +200,7 @@ def lines(found: Iterable[Case]) -> Iterator[str]:
 
 def main() -> None:
     """Replay and print, or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--page", type=Path)
-    arguments = parser.parse_args()
-    text = "\n".join([*lines(cases(arguments.folders, traveltimes.load())), ""])
-    if arguments.page is None:
-        print(text)
-    else:
-        arguments.page.write_text(text, encoding="utf-8")
+    pages.run(__doc__, lambda folders: lines(cases(folders, traveltimes.load())))
 
 
 if __name__ == "__main__":

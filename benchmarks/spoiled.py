@@ -6,14 +6,13 @@ are spoiled where more than five stations are. All stations lose packets, too. `
 writes the table, else it is printed.
 """
 
-import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
 
-from benchmarks import earthquakes
+from benchmarks import earthquakes, pages
 from benchmarks.earthquakes import Known, having, played
 from benchmarks.spoil import KINDS, When, spoiled
 from detect import traveltimes
@@ -132,15 +131,7 @@ def lines(found: Iterable[Case]) -> Iterator[str]:
 
 def main() -> None:
     """Score and print, or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--page", type=Path)
-    arguments = parser.parse_args()
-    text = "\n".join([*lines(cases(arguments.folders, traveltimes.load())), ""])
-    if arguments.page is None:
-        print(text)
-    else:
-        arguments.page.write_text(text, encoding="utf-8")
+    pages.run(__doc__, lambda folders: lines(cases(folders, traveltimes.load())))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ nearest station, then some times with a third of the stations left out by chance
 network eight are kept), and scored as `alatau score` does. Nothing was chosen by these.
 """
 
-import argparse
 import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from random import Random
 import msgspec
 
 from alatau import Configuration, pipeline
+from benchmarks import pages
 from benchmarks.scores import MARKS
 from detect import traveltimes
 from detect.geodesy import distance_azimuth
@@ -114,18 +114,13 @@ def lines(found: Sequence[Score]) -> Iterator[str]:
 
 def main() -> None:
     """Score and print, or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser = pages.parser(__doc__)
     parser.add_argument("--times", type=int, default=TIMES, help="by chance, for each folder")
-    parser.add_argument("--page", type=Path)
     arguments = parser.parse_args()
     found = list(scores(arguments.folders, arguments.times, traveltimes.load()))
     lost = sum(not one.matched for one in found)
-    text = "\n".join([f"{len(found)} recordings, {lost} not found.", "", *lines(found), ""])
-    if arguments.page is None:
-        print(text)
-    else:
-        arguments.page.write_text(text, encoding="utf-8")
+    heading = f"{len(found)} recordings, {lost} not found."
+    pages.show([heading, "", *lines(found)], arguments.page)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,8 @@ class Follower:
         Peak acceleration and velocity (m/s2, m/s) since each pick, the largest of all axes.
     complete : int64[at least picks]
         How many of the windows of a pick are complete.
+    unbroken : bool[at least picks]
+        Whether any axis of a pick still comes without a gap, or none ever did.
     windows_m : float64[at least picks, windows]
         Peak displacement (m) of the complete windows: the vertical's, or the norm.
     """
@@ -118,6 +120,7 @@ class Follower:
         self._free_picks: list[int] = []
         self.peaks = np.zeros((0, 2))
         self.complete = np.zeros(0, np.int64)
+        self.unbroken = np.zeros(0, np.bool_)
         self.windows_m = np.zeros((0, len(WINDOWS_S)))
 
     def begin(self, pick_id: str, time_ns: int, axes: Sequence[Axis]) -> Following:
@@ -213,15 +216,10 @@ class Follower:
             self._lengths,
             self.peaks,
             self.complete,
+            self.unbroken,
             self.windows_m,
             self._axes,
         )
-
-    def goes_on(self, pick: Following) -> bool:
-        """Say whether any axis of a pick still comes without a gap, or none ever did."""
-        rows = self._rows[pick.number]
-        rows = rows[rows != NONE]
-        return rows.size == 0 or bool(self._axes.works[rows].any())
 
     def let_go(self, pick: Following) -> None:
         """Follow a pick no longer."""
@@ -270,5 +268,6 @@ class Follower:
         self._lengths = np.concatenate((self._lengths, np.zeros((more, len(WINDOWS_S)), np.int64)))
         self.peaks = np.concatenate((self.peaks, np.zeros((more, 2))))
         self.complete = np.concatenate((self.complete, np.zeros(more, np.int64)))
+        self.unbroken = np.concatenate((self.unbroken, np.zeros(more, np.bool_)))
         self.windows_m = np.concatenate((self.windows_m, np.zeros((more, len(WINDOWS_S)))))
         self._free_picks.extend(range(size + more - 1, size - 1, -1))

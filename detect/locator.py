@@ -535,10 +535,10 @@ class LocateOperator:
             for station, pick in drop.picks.items()
             if station in keep.picks and pick.id != keep.picks[station].id
         ]
-        left = sum(
-            explained(pick, self._now_us, self._around, [whole]) <= EXPLAINED for pick in others
+        known = all(
+            explained(pick, self._now_us, self._around, [whole]) > EXPLAINED for pick in others
         )
-        return ordered if left == 0 else None
+        return ordered if known else None
 
 
 def _in_time(pick: Pick) -> tuple[int, str]:

@@ -190,6 +190,7 @@ def sum_up(
     lengths: _Ints,
     peaks: _Doubles,
     complete: _Ints,
+    unbroken: _Flags,
     windows: _Doubles,
     axes: Axes,
 ) -> None:
@@ -209,6 +210,8 @@ def sum_up(
         Out: peak acceleration and velocity, the largest of all axes.
     complete : int64[picks]
         How many windows are complete; set anew.
+    unbroken : bool[picks]
+        Out: whether any axis still comes without a gap, or there is none.
     windows : float64[picks, w]
         Out: peak displacement of the complete windows, of the primary axes' norm.
     axes
@@ -219,10 +222,12 @@ def sum_up(
         pgv = 0.0
         n_primary = 0
         shortest = axes.displacement.shape[1]
+        unbroken[p] = rows.shape[1] == 0 or rows[p, 0] == NONE
         for k in range(rows.shape[1]):
             at = rows[p, k]
             if at == NONE:
                 break
+            unbroken[p] |= axes.works[at]
             pga = max(pga, axes.pga[at])
             pgv = max(pgv, axes.pgv[at])
             if primary[at] and axes.works[at]:

@@ -326,11 +326,6 @@ class Network:
         kept_us = now_us - self._keep_us
         self._before = {p: b for p, b in self._before.items() if b[0] >= kept_us}
 
-    def motion(self, pick_id: str) -> PickMotion | None:
-        """Return the motion since a pick, if any has been told."""
-        told = self._motions.get(pick_id)
-        return None if told is None else told[1]
-
     def grown(self, pick_id: str) -> Sequence[PickMotion]:
         """Return how the motion since a pick grew, as far as the station was not clipped.
 

@@ -44,7 +44,7 @@ class PickSettings(Settings, frozen=True):
     ] = 4.0
     settle_s: Annotated[
         float,
-        Meta(description="Seconds after a start or a gap in which a channel is blind.", gt=0),
+        Meta(description="Seconds after a start or a long gap in which a channel is blind.", gt=0),
     ] = 10.0
     resume_s: Annotated[
         float,

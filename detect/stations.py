@@ -261,7 +261,7 @@ class StationBook:
         oldest = newest_ns - int(self._settings.follow_s * 1e9)
         kept = []
         for pick in station.following:
-            if pick.time_ns > oldest and self._follower.goes_on(pick):
+            if pick.time_ns > oldest and self._follower.unbroken[pick.number]:
                 kept.append(pick)
             else:
                 self._follower.let_go(pick)

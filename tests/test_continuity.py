@@ -338,6 +338,20 @@ def test_after_a_gap_the_channel_is_blind_until_it_has_settled(lost, blind_s):
     assert onset_seconds(picker().process(records(packets))) == [12.0, 23.0, 33.0]
 
 
+@pytest.mark.parametrize("lost", [1, 3])
+def test_motion_that_a_gap_breaks_off_says_nothing_more(lost):
+    """Its peaks would stand still while the seconds go on, as if nothing had followed."""
+    packets = cut(ID, trace(20, [12.0]), RATE)
+
+    def reported(packets):
+        motions = [m for m in decoded(picker().process(records(packets))) if isinstance(m, Motion)]
+        since = [p for m in motions for s in m.stations for p in s.since_picks]
+        return max(p.elapsed_s for p in since)
+
+    assert reported(packets) == pytest.approx(5.0, abs=1.1)
+    assert reported(packets[:14] + packets[14 + lost :]) == pytest.approx(2.0, abs=0.1)
+
+
 def test_a_gap_is_no_onset():
     """Two stretches with different offsets: the step between them is not a wave."""
     samples = trace(40, [])

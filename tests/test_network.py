@@ -122,13 +122,13 @@ def test_how_motion_grew_is_kept_in_growing_steps():
     assert max(kept[:-1]) <= 30.0
     assert max(b / a for a, b in pairwise(kept[9:-1])) < 1.2
     assert len(kept) < 50
-    assert net.motion(picked.id).elapsed_s == 50.0
+    assert net.grown(picked.id)[-1].elapsed_s == 50.0
 
 
 def test_what_a_clipped_station_says_is_not_kept():
     net, picked = motions_of([(1.0, 1.0, ()), (2.0, 2.0, ("clipped",)), (3.0, 3.0, ())])
     assert [m.elapsed_s for m in net.grown(picked.id)] == [1.0, 3.0]
-    assert net.motion(picked.id).elapsed_s == 3.0
+    assert net.grown(picked.id)[-1].elapsed_s == 3.0
 
 
 def test_when_half_of_a_peak_had_come():
@@ -143,7 +143,7 @@ def test_when_half_of_a_peak_had_come():
 def test_old_motion_is_forgotten():
     net, picked = motions_of([(1.0, 1.0, ())])
     net.forget(START_US + 101_000_000)
-    assert net.motion(picked.id) is None
+    assert net.grown(picked.id) == ()
     assert list(net.grown(picked.id)) == []
     assert net.half_grown_s(picked, 0.0) is None
 
